@@ -1,0 +1,4472 @@
+// Generated from openapi.yaml by scripts/gen.mjs. Do not edit.
+import type { OpenApiDocument } from "../document.ts";
+
+const document = {
+  "openapi": "3.0.3",
+  "info": {
+    "title": "Castellan API",
+    "version": "0.1.0",
+    "description": "Sandboxes for code that nobody has reviewed. Speaks the E2B wire protocol and adds live\nmetadata: `PATCH /sandboxes/{sandboxID}/metadata` edits the tags of a running sandbox.\n\nEvery error body is `{\"code\": <the HTTP status as a number>, \"message\": \"…\"}`.\n",
+    "license": {
+      "name": "Apache-2.0",
+      "url": "https://www.apache.org/licenses/LICENSE-2.0"
+    }
+  },
+  "servers": [
+    {
+      "url": "http://127.0.0.1:3000",
+      "description": "The origin that `npm start` prints."
+    }
+  ],
+  "security": [
+    {
+      "ApiKey": []
+    }
+  ],
+  "tags": [
+    {
+      "name": "sandboxes",
+      "description": "Create, find, extend and end sandboxes."
+    },
+    {
+      "name": "metadata",
+      "description": "Tags of a sandbox, editable while it runs."
+    },
+    {
+      "name": "service",
+      "description": "The service itself."
+    }
+  ],
+  "paths": {
+    "/health": {
+      "get": {
+        "operationId": "getHealth",
+        "summary": "Health of the service and the durability mode in force",
+        "tags": [
+          "service"
+        ],
+        "security": [],
+        "responses": {
+          "200": {
+            "description": "The store answers.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "status",
+                    "version",
+                    "store"
+                  ],
+                  "properties": {
+                    "status": {
+                      "type": "string",
+                      "enum": [
+                        "ok"
+                      ]
+                    },
+                    "version": {
+                      "type": "string"
+                    },
+                    "store": {
+                      "type": "object",
+                      "required": [
+                        "kind",
+                        "durability"
+                      ],
+                      "properties": {
+                        "kind": {
+                          "type": "string",
+                          "enum": [
+                            "sqlite",
+                            "redis"
+                          ]
+                        },
+                        "durability": {
+                          "type": "string",
+                          "description": "What an acknowledged write survives, in words."
+                        }
+                      }
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "503": {
+            "description": "Not now; try again.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    },
+    "/nodes": {
+      "get": {
+        "operationId": "listNodes",
+        "summary": "Nodes with a lease, and what each can do",
+        "tags": [
+          "service"
+        ],
+        "responses": {
+          "200": {
+            "description": "The nodes, by id.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "array",
+                  "items": {
+                    "type": "object",
+                    "required": [
+                      "nodeID",
+                      "bootID",
+                      "status",
+                      "address",
+                      "version",
+                      "isolation",
+                      "sandboxes",
+                      "capacity",
+                      "leaseExpiresAt",
+                      "capabilities"
+                    ],
+                    "properties": {
+                      "nodeID": {
+                        "type": "string"
+                      },
+                      "bootID": {
+                        "type": "string",
+                        "description": "New whenever the node's process starts."
+                      },
+                      "status": {
+                        "type": "string",
+                        "enum": [
+                          "ready",
+                          "lost"
+                        ]
+                      },
+                      "address": {
+                        "type": "string"
+                      },
+                      "version": {
+                        "type": "string"
+                      },
+                      "isolation": {
+                        "type": "string"
+                      },
+                      "sandboxes": {
+                        "type": "integer"
+                      },
+                      "capacity": {
+                        "type": "object",
+                        "required": [
+                          "sandboxes",
+                          "cpuCount",
+                          "memoryBytes"
+                        ],
+                        "properties": {
+                          "sandboxes": {
+                            "type": "integer"
+                          },
+                          "cpuCount": {
+                            "type": "integer"
+                          },
+                          "memoryBytes": {
+                            "type": "integer",
+                            "format": "int64"
+                          }
+                        }
+                      },
+                      "leaseExpiresAt": {
+                        "type": "string",
+                        "format": "date-time"
+                      },
+                      "capabilities": {
+                        "type": "object",
+                        "required": [
+                          "pauseWithMemory"
+                        ],
+                        "properties": {
+                          "pauseWithMemory": {
+                            "type": "boolean"
+                          }
+                        }
+                      }
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "401": {
+            "description": "No API key, or an unknown one.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "500": {
+            "description": "The service failed; its log says why.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    },
+    "/sandboxes": {
+      "get": {
+        "operationId": "listRunningSandboxes",
+        "summary": "Running sandboxes, in one answer",
+        "tags": [
+          "sandboxes"
+        ],
+        "parameters": [
+          {
+            "name": "metadata",
+            "in": "query",
+            "description": "Tags that all must be there, as `key=value&key=value` with keys and values URL-encoded,\nand the whole URL-encoded once more.\n",
+            "schema": {
+              "type": "string",
+              "maxLength": 16384
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "Running sandboxes, newest first.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "array",
+                  "items": {
+                    "type": "object",
+                    "required": [
+                      "templateID",
+                      "sandboxID",
+                      "clientID",
+                      "startedAt",
+                      "cpuCount",
+                      "memoryMB",
+                      "diskSizeMB",
+                      "endAt",
+                      "state",
+                      "envdVersion"
+                    ],
+                    "properties": {
+                      "templateID": {
+                        "type": "string"
+                      },
+                      "alias": {
+                        "type": "string"
+                      },
+                      "sandboxID": {
+                        "type": "string"
+                      },
+                      "clientID": {
+                        "type": "string"
+                      },
+                      "startedAt": {
+                        "type": "string",
+                        "format": "date-time"
+                      },
+                      "endAt": {
+                        "type": "string",
+                        "format": "date-time"
+                      },
+                      "cpuCount": {
+                        "type": "integer",
+                        "format": "int32"
+                      },
+                      "memoryMB": {
+                        "type": "integer",
+                        "format": "int32"
+                      },
+                      "diskSizeMB": {
+                        "type": "integer",
+                        "format": "int32"
+                      },
+                      "metadata": {
+                        "type": "object",
+                        "additionalProperties": {
+                          "type": "string"
+                        }
+                      },
+                      "state": {
+                        "type": "string",
+                        "enum": [
+                          "running",
+                          "paused"
+                        ]
+                      },
+                      "envdVersion": {
+                        "type": "string"
+                      },
+                      "volumeMounts": {
+                        "type": "array",
+                        "items": {
+                          "type": "object",
+                          "required": [
+                            "name",
+                            "path"
+                          ],
+                          "properties": {
+                            "name": {
+                              "type": "string"
+                            },
+                            "path": {
+                              "type": "string"
+                            }
+                          }
+                        }
+                      }
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "400": {
+            "description": "The request does not make sense; nothing changed.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "401": {
+            "description": "No API key, or an unknown one.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "500": {
+            "description": "The service failed; its log says why.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      },
+      "post": {
+        "operationId": "createSandbox",
+        "summary": "Create a sandbox",
+        "tags": [
+          "sandboxes"
+        ],
+        "requestBody": {
+          "required": true,
+          "content": {
+            "application/json": {
+              "schema": {
+                "type": "object",
+                "required": [
+                  "templateID"
+                ],
+                "properties": {
+                  "templateID": {
+                    "type": "string",
+                    "minLength": 1,
+                    "maxLength": 128
+                  },
+                  "timeout": {
+                    "type": "integer",
+                    "format": "int32",
+                    "default": 15,
+                    "description": "Seconds to live."
+                  },
+                  "autoPause": {
+                    "type": "boolean",
+                    "default": false,
+                    "description": "Pause at the end time instead of ending."
+                  },
+                  "autoPauseMemory": {
+                    "type": "boolean",
+                    "default": true
+                  },
+                  "autoResume": {
+                    "type": "object",
+                    "required": [
+                      "enabled"
+                    ],
+                    "properties": {
+                      "enabled": {
+                        "type": "boolean"
+                      }
+                    }
+                  },
+                  "secure": {
+                    "type": "boolean",
+                    "default": false,
+                    "description": "Require an access token for commands and files."
+                  },
+                  "allow_internet_access": {
+                    "type": "boolean"
+                  },
+                  "network": {
+                    "type": "object",
+                    "properties": {
+                      "allowPublicTraffic": {
+                        "type": "boolean",
+                        "default": true,
+                        "description": "Whether the sandbox's ports answer without a traffic token."
+                      },
+                      "allowOut": {
+                        "type": "array",
+                        "maxItems": 256,
+                        "items": {
+                          "type": "string",
+                          "maxLength": 253
+                        },
+                        "description": "Addresses or CIDR blocks that the sandbox may reach; win over `denyOut`."
+                      },
+                      "denyOut": {
+                        "type": "array",
+                        "maxItems": 256,
+                        "items": {
+                          "type": "string",
+                          "maxLength": 253
+                        },
+                        "description": "Addresses or CIDR blocks that it may not reach."
+                      },
+                      "maskRequestHost": {
+                        "type": "string",
+                        "maxLength": 253
+                      },
+                      "egressProxy": {
+                        "type": "object",
+                        "nullable": true,
+                        "additionalProperties": true
+                      },
+                      "rules": {
+                        "type": "object",
+                        "additionalProperties": true
+                      }
+                    }
+                  },
+                  "metadata": {
+                    "type": "object",
+                    "additionalProperties": {
+                      "type": "string"
+                    }
+                  },
+                  "envVars": {
+                    "type": "object",
+                    "additionalProperties": {
+                      "type": "string"
+                    }
+                  },
+                  "mcp": {
+                    "type": "object",
+                    "nullable": true,
+                    "additionalProperties": true
+                  },
+                  "iam": {
+                    "type": "object",
+                    "additionalProperties": true
+                  },
+                  "volumeMounts": {
+                    "type": "array",
+                    "items": {
+                      "type": "object",
+                      "required": [
+                        "name",
+                        "path"
+                      ],
+                      "properties": {
+                        "name": {
+                          "type": "string"
+                        },
+                        "path": {
+                          "type": "string"
+                        }
+                      }
+                    }
+                  }
+                }
+              }
+            }
+          }
+        },
+        "responses": {
+          "201": {
+            "description": "Running, and ready for commands.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "templateID",
+                    "sandboxID",
+                    "clientID",
+                    "envdVersion"
+                  ],
+                  "properties": {
+                    "templateID": {
+                      "type": "string"
+                    },
+                    "sandboxID": {
+                      "type": "string"
+                    },
+                    "alias": {
+                      "type": "string"
+                    },
+                    "clientID": {
+                      "type": "string"
+                    },
+                    "envdVersion": {
+                      "type": "string"
+                    },
+                    "envdAccessToken": {
+                      "type": "string",
+                      "description": "For `X-Access-Token`; only for a secure sandbox."
+                    },
+                    "trafficAccessToken": {
+                      "type": "string",
+                      "nullable": true,
+                      "description": "For `e2b-traffic-access-token`; only without public traffic."
+                    },
+                    "domain": {
+                      "type": "string",
+                      "nullable": true,
+                      "description": "`<port>-<sandboxID>.<domain>` reaches a port of the sandbox."
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "400": {
+            "description": "The request does not make sense; nothing changed.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "401": {
+            "description": "No API key, or an unknown one.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "403": {
+            "description": "The API key may not do this.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "404": {
+            "description": "There is no such thing, or it belongs to another team.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "413": {
+            "description": "The body is over 256 KiB.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "429": {
+            "description": "The team runs as many sandboxes as it may.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "500": {
+            "description": "The service failed; its log says why.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "503": {
+            "description": "Not now; try again.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    },
+    "/v2/sandboxes": {
+      "get": {
+        "operationId": "listSandboxes",
+        "summary": "Sandboxes, a page at a time",
+        "tags": [
+          "sandboxes"
+        ],
+        "parameters": [
+          {
+            "name": "metadata",
+            "in": "query",
+            "description": "Tags that all must be there, as `key=value&key=value` with keys and values URL-encoded,\nand the whole URL-encoded once more.\n",
+            "schema": {
+              "type": "string",
+              "maxLength": 16384
+            }
+          },
+          {
+            "name": "state",
+            "in": "query",
+            "description": "States to include; all when absent.",
+            "style": "form",
+            "explode": false,
+            "schema": {
+              "type": "array",
+              "maxItems": 2,
+              "items": {
+                "type": "string",
+                "enum": [
+                  "running",
+                  "paused"
+                ]
+              }
+            }
+          },
+          {
+            "name": "order",
+            "in": "query",
+            "description": "By start time.",
+            "schema": {
+              "type": "string",
+              "enum": [
+                "asc",
+                "desc"
+              ],
+              "default": "desc"
+            }
+          },
+          {
+            "name": "startedAfter",
+            "in": "query",
+            "description": "Only sandboxes started at or after this time.",
+            "schema": {
+              "type": "string",
+              "format": "date-time"
+            }
+          },
+          {
+            "name": "template",
+            "in": "query",
+            "description": "A template's id or alias.",
+            "schema": {
+              "type": "string",
+              "minLength": 1,
+              "maxLength": 128
+            }
+          },
+          {
+            "name": "nextToken",
+            "in": "query",
+            "description": "The `X-Next-Token` of the page before.",
+            "schema": {
+              "type": "string",
+              "maxLength": 512
+            }
+          },
+          {
+            "name": "limit",
+            "in": "query",
+            "schema": {
+              "type": "integer",
+              "format": "int32",
+              "minimum": 1,
+              "maximum": 100,
+              "default": 100
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "A page, newest first unless `order` says otherwise.",
+            "headers": {
+              "X-Next-Token": {
+                "description": "Cursor of the next page; absent on the last one.",
+                "schema": {
+                  "type": "string"
+                }
+              },
+              "X-Total-Running": {
+                "description": "Running sandboxes that match the filter.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "array",
+                  "items": {
+                    "type": "object",
+                    "required": [
+                      "templateID",
+                      "sandboxID",
+                      "clientID",
+                      "startedAt",
+                      "cpuCount",
+                      "memoryMB",
+                      "diskSizeMB",
+                      "endAt",
+                      "state",
+                      "envdVersion"
+                    ],
+                    "properties": {
+                      "templateID": {
+                        "type": "string"
+                      },
+                      "alias": {
+                        "type": "string"
+                      },
+                      "sandboxID": {
+                        "type": "string"
+                      },
+                      "clientID": {
+                        "type": "string"
+                      },
+                      "startedAt": {
+                        "type": "string",
+                        "format": "date-time"
+                      },
+                      "endAt": {
+                        "type": "string",
+                        "format": "date-time"
+                      },
+                      "cpuCount": {
+                        "type": "integer",
+                        "format": "int32"
+                      },
+                      "memoryMB": {
+                        "type": "integer",
+                        "format": "int32"
+                      },
+                      "diskSizeMB": {
+                        "type": "integer",
+                        "format": "int32"
+                      },
+                      "metadata": {
+                        "type": "object",
+                        "additionalProperties": {
+                          "type": "string"
+                        }
+                      },
+                      "state": {
+                        "type": "string",
+                        "enum": [
+                          "running",
+                          "paused"
+                        ]
+                      },
+                      "envdVersion": {
+                        "type": "string"
+                      },
+                      "volumeMounts": {
+                        "type": "array",
+                        "items": {
+                          "type": "object",
+                          "required": [
+                            "name",
+                            "path"
+                          ],
+                          "properties": {
+                            "name": {
+                              "type": "string"
+                            },
+                            "path": {
+                              "type": "string"
+                            }
+                          }
+                        }
+                      }
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "400": {
+            "description": "The request does not make sense; nothing changed.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "401": {
+            "description": "No API key, or an unknown one.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "500": {
+            "description": "The service failed; its log says why.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      },
+      "post": {
+        "operationId": "createSandboxV2",
+        "summary": "Create a sandbox",
+        "tags": [
+          "sandboxes"
+        ],
+        "requestBody": {
+          "required": true,
+          "content": {
+            "application/json": {
+              "schema": {
+                "type": "object",
+                "required": [
+                  "templateID"
+                ],
+                "properties": {
+                  "templateID": {
+                    "type": "string",
+                    "minLength": 1,
+                    "maxLength": 128
+                  },
+                  "timeout": {
+                    "type": "integer",
+                    "format": "int32",
+                    "default": 15,
+                    "description": "Seconds to live."
+                  },
+                  "autoPause": {
+                    "type": "boolean",
+                    "default": false,
+                    "description": "Pause at the end time instead of ending."
+                  },
+                  "autoPauseMemory": {
+                    "type": "boolean",
+                    "default": true
+                  },
+                  "autoResume": {
+                    "type": "object",
+                    "required": [
+                      "enabled"
+                    ],
+                    "properties": {
+                      "enabled": {
+                        "type": "boolean"
+                      }
+                    }
+                  },
+                  "secure": {
+                    "type": "boolean",
+                    "default": false,
+                    "description": "Require an access token for commands and files."
+                  },
+                  "allow_internet_access": {
+                    "type": "boolean"
+                  },
+                  "network": {
+                    "type": "object",
+                    "properties": {
+                      "allowPublicTraffic": {
+                        "type": "boolean",
+                        "default": true,
+                        "description": "Whether the sandbox's ports answer without a traffic token."
+                      },
+                      "allowOut": {
+                        "type": "array",
+                        "maxItems": 256,
+                        "items": {
+                          "type": "string",
+                          "maxLength": 253
+                        },
+                        "description": "Addresses or CIDR blocks that the sandbox may reach; win over `denyOut`."
+                      },
+                      "denyOut": {
+                        "type": "array",
+                        "maxItems": 256,
+                        "items": {
+                          "type": "string",
+                          "maxLength": 253
+                        },
+                        "description": "Addresses or CIDR blocks that it may not reach."
+                      },
+                      "maskRequestHost": {
+                        "type": "string",
+                        "maxLength": 253
+                      },
+                      "egressProxy": {
+                        "type": "object",
+                        "nullable": true,
+                        "additionalProperties": true
+                      },
+                      "rules": {
+                        "type": "object",
+                        "additionalProperties": true
+                      }
+                    }
+                  },
+                  "metadata": {
+                    "type": "object",
+                    "additionalProperties": {
+                      "type": "string"
+                    }
+                  },
+                  "envVars": {
+                    "type": "object",
+                    "additionalProperties": {
+                      "type": "string"
+                    }
+                  },
+                  "mcp": {
+                    "type": "object",
+                    "nullable": true,
+                    "additionalProperties": true
+                  },
+                  "iam": {
+                    "type": "object",
+                    "additionalProperties": true
+                  },
+                  "volumeMounts": {
+                    "type": "array",
+                    "items": {
+                      "type": "object",
+                      "required": [
+                        "name",
+                        "path"
+                      ],
+                      "properties": {
+                        "name": {
+                          "type": "string"
+                        },
+                        "path": {
+                          "type": "string"
+                        }
+                      }
+                    }
+                  }
+                }
+              }
+            }
+          }
+        },
+        "responses": {
+          "201": {
+            "description": "Running, and ready for commands.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "templateID",
+                    "sandboxID",
+                    "clientID",
+                    "envdVersion"
+                  ],
+                  "properties": {
+                    "templateID": {
+                      "type": "string"
+                    },
+                    "sandboxID": {
+                      "type": "string"
+                    },
+                    "alias": {
+                      "type": "string"
+                    },
+                    "clientID": {
+                      "type": "string"
+                    },
+                    "envdVersion": {
+                      "type": "string"
+                    },
+                    "envdAccessToken": {
+                      "type": "string",
+                      "description": "For `X-Access-Token`; only for a secure sandbox."
+                    },
+                    "trafficAccessToken": {
+                      "type": "string",
+                      "nullable": true,
+                      "description": "For `e2b-traffic-access-token`; only without public traffic."
+                    },
+                    "domain": {
+                      "type": "string",
+                      "nullable": true,
+                      "description": "`<port>-<sandboxID>.<domain>` reaches a port of the sandbox."
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "400": {
+            "description": "The request does not make sense; nothing changed.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "401": {
+            "description": "No API key, or an unknown one.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "403": {
+            "description": "The API key may not do this.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "404": {
+            "description": "There is no such thing, or it belongs to another team.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "413": {
+            "description": "The body is over 256 KiB.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "429": {
+            "description": "The team runs as many sandboxes as it may.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "500": {
+            "description": "The service failed; its log says why.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "503": {
+            "description": "Not now; try again.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    },
+    "/sandboxes/{sandboxID}": {
+      "parameters": [
+        {
+          "name": "sandboxID",
+          "in": "path",
+          "required": true,
+          "description": "As `i` and 20 lower-case letters or digits; the older `id-client` form is accepted.",
+          "schema": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 128
+          }
+        }
+      ],
+      "get": {
+        "operationId": "getSandbox",
+        "summary": "One sandbox",
+        "tags": [
+          "sandboxes"
+        ],
+        "responses": {
+          "200": {
+            "description": "The sandbox.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "templateID",
+                    "sandboxID",
+                    "clientID",
+                    "startedAt",
+                    "cpuCount",
+                    "memoryMB",
+                    "diskSizeMB",
+                    "endAt",
+                    "state",
+                    "envdVersion"
+                  ],
+                  "properties": {
+                    "templateID": {
+                      "type": "string"
+                    },
+                    "alias": {
+                      "type": "string"
+                    },
+                    "sandboxID": {
+                      "type": "string"
+                    },
+                    "clientID": {
+                      "type": "string"
+                    },
+                    "startedAt": {
+                      "type": "string",
+                      "format": "date-time"
+                    },
+                    "endAt": {
+                      "type": "string",
+                      "format": "date-time"
+                    },
+                    "cpuCount": {
+                      "type": "integer",
+                      "format": "int32"
+                    },
+                    "memoryMB": {
+                      "type": "integer",
+                      "format": "int32"
+                    },
+                    "diskSizeMB": {
+                      "type": "integer",
+                      "format": "int32"
+                    },
+                    "metadata": {
+                      "type": "object",
+                      "additionalProperties": {
+                        "type": "string"
+                      }
+                    },
+                    "state": {
+                      "type": "string",
+                      "enum": [
+                        "running",
+                        "paused"
+                      ]
+                    },
+                    "envdVersion": {
+                      "type": "string"
+                    },
+                    "envdAccessToken": {
+                      "type": "string"
+                    },
+                    "allowInternetAccess": {
+                      "type": "boolean",
+                      "nullable": true
+                    },
+                    "domain": {
+                      "type": "string",
+                      "nullable": true
+                    },
+                    "network": {
+                      "type": "object",
+                      "properties": {
+                        "allowPublicTraffic": {
+                          "type": "boolean",
+                          "default": true,
+                          "description": "Whether the sandbox's ports answer without a traffic token."
+                        },
+                        "allowOut": {
+                          "type": "array",
+                          "maxItems": 256,
+                          "items": {
+                            "type": "string",
+                            "maxLength": 253
+                          },
+                          "description": "Addresses or CIDR blocks that the sandbox may reach; win over `denyOut`."
+                        },
+                        "denyOut": {
+                          "type": "array",
+                          "maxItems": 256,
+                          "items": {
+                            "type": "string",
+                            "maxLength": 253
+                          },
+                          "description": "Addresses or CIDR blocks that it may not reach."
+                        },
+                        "maskRequestHost": {
+                          "type": "string",
+                          "maxLength": 253
+                        },
+                        "egressProxy": {
+                          "type": "object",
+                          "nullable": true,
+                          "additionalProperties": true
+                        },
+                        "rules": {
+                          "type": "object",
+                          "additionalProperties": true
+                        }
+                      }
+                    },
+                    "lifecycle": {
+                      "type": "object",
+                      "required": [
+                        "autoResume",
+                        "onTimeout"
+                      ],
+                      "properties": {
+                        "autoResume": {
+                          "type": "boolean"
+                        },
+                        "onTimeout": {
+                          "type": "string",
+                          "enum": [
+                            "kill",
+                            "pause"
+                          ]
+                        }
+                      }
+                    },
+                    "volumeMounts": {
+                      "type": "array",
+                      "items": {
+                        "type": "object",
+                        "required": [
+                          "name",
+                          "path"
+                        ],
+                        "properties": {
+                          "name": {
+                            "type": "string"
+                          },
+                          "path": {
+                            "type": "string"
+                          }
+                        }
+                      }
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "401": {
+            "description": "No API key, or an unknown one.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "404": {
+            "description": "There is no such thing, or it belongs to another team.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "500": {
+            "description": "The service failed; its log says why.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      },
+      "delete": {
+        "operationId": "killSandbox",
+        "summary": "End a sandbox",
+        "tags": [
+          "sandboxes"
+        ],
+        "responses": {
+          "204": {
+            "description": "It is gone."
+          },
+          "401": {
+            "description": "No API key, or an unknown one.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "404": {
+            "description": "There is no such thing, or it belongs to another team.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "500": {
+            "description": "The service failed; its log says why.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "503": {
+            "description": "Not now; try again.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    },
+    "/sandboxes/{sandboxID}/timeout": {
+      "parameters": [
+        {
+          "name": "sandboxID",
+          "in": "path",
+          "required": true,
+          "description": "As `i` and 20 lower-case letters or digits; the older `id-client` form is accepted.",
+          "schema": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 128
+          }
+        }
+      ],
+      "post": {
+        "operationId": "setSandboxTimeout",
+        "summary": "Set how long the sandbox lives from now, longer or shorter",
+        "tags": [
+          "sandboxes"
+        ],
+        "requestBody": {
+          "required": true,
+          "content": {
+            "application/json": {
+              "schema": {
+                "type": "object",
+                "required": [
+                  "timeout"
+                ],
+                "properties": {
+                  "timeout": {
+                    "type": "integer",
+                    "format": "int32",
+                    "minimum": 0,
+                    "description": "Seconds from now."
+                  }
+                }
+              }
+            }
+          }
+        },
+        "responses": {
+          "204": {
+            "description": "Set."
+          },
+          "400": {
+            "description": "The request does not make sense; nothing changed.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "401": {
+            "description": "No API key, or an unknown one.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "404": {
+            "description": "There is no such thing, or it belongs to another team.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "409": {
+            "description": "The sandbox's state does not allow it.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "500": {
+            "description": "The service failed; its log says why.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "503": {
+            "description": "Not now; try again.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    },
+    "/sandboxes/{sandboxID}/refreshes": {
+      "parameters": [
+        {
+          "name": "sandboxID",
+          "in": "path",
+          "required": true,
+          "description": "As `i` and 20 lower-case letters or digits; the older `id-client` form is accepted.",
+          "schema": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 128
+          }
+        }
+      ],
+      "post": {
+        "operationId": "refreshSandbox",
+        "summary": "Extend the sandbox's life; never shortens it",
+        "tags": [
+          "sandboxes"
+        ],
+        "requestBody": {
+          "content": {
+            "application/json": {
+              "schema": {
+                "type": "object",
+                "properties": {
+                  "duration": {
+                    "type": "integer",
+                    "minimum": 0,
+                    "maximum": 3600,
+                    "description": "Seconds from now; 15 when absent."
+                  }
+                }
+              }
+            }
+          }
+        },
+        "responses": {
+          "204": {
+            "description": "Extended or already longer."
+          },
+          "400": {
+            "description": "The request does not make sense; nothing changed.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "401": {
+            "description": "No API key, or an unknown one.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "404": {
+            "description": "There is no such thing, or it belongs to another team.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "409": {
+            "description": "The sandbox's state does not allow it.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "500": {
+            "description": "The service failed; its log says why.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "503": {
+            "description": "Not now; try again.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    },
+    "/sandboxes/{sandboxID}/connect": {
+      "parameters": [
+        {
+          "name": "sandboxID",
+          "in": "path",
+          "required": true,
+          "description": "As `i` and 20 lower-case letters or digits; the older `id-client` form is accepted.",
+          "schema": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 128
+          }
+        }
+      ],
+      "post": {
+        "operationId": "connectSandbox",
+        "summary": "What a client needs to talk to a sandbox; extends its life",
+        "tags": [
+          "sandboxes"
+        ],
+        "requestBody": {
+          "required": true,
+          "content": {
+            "application/json": {
+              "schema": {
+                "type": "object",
+                "required": [
+                  "timeout"
+                ],
+                "properties": {
+                  "timeout": {
+                    "type": "integer",
+                    "format": "int32",
+                    "minimum": 0,
+                    "description": "Seconds from now."
+                  },
+                  "memory": {
+                    "type": "boolean",
+                    "default": true
+                  }
+                }
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "It was running.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "templateID",
+                    "sandboxID",
+                    "clientID",
+                    "envdVersion"
+                  ],
+                  "properties": {
+                    "templateID": {
+                      "type": "string"
+                    },
+                    "sandboxID": {
+                      "type": "string"
+                    },
+                    "alias": {
+                      "type": "string"
+                    },
+                    "clientID": {
+                      "type": "string"
+                    },
+                    "envdVersion": {
+                      "type": "string"
+                    },
+                    "envdAccessToken": {
+                      "type": "string",
+                      "description": "For `X-Access-Token`; only for a secure sandbox."
+                    },
+                    "trafficAccessToken": {
+                      "type": "string",
+                      "nullable": true,
+                      "description": "For `e2b-traffic-access-token`; only without public traffic."
+                    },
+                    "domain": {
+                      "type": "string",
+                      "nullable": true,
+                      "description": "`<port>-<sandboxID>.<domain>` reaches a port of the sandbox."
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "400": {
+            "description": "The request does not make sense; nothing changed.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "401": {
+            "description": "No API key, or an unknown one.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "404": {
+            "description": "There is no such thing, or it belongs to another team.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "409": {
+            "description": "The sandbox's state does not allow it.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "500": {
+            "description": "The service failed; its log says why.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "503": {
+            "description": "Not now; try again.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    },
+    "/v2/sandboxes/{sandboxID}/connect": {
+      "parameters": [
+        {
+          "name": "sandboxID",
+          "in": "path",
+          "required": true,
+          "description": "As `i` and 20 lower-case letters or digits; the older `id-client` form is accepted.",
+          "schema": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 128
+          }
+        }
+      ],
+      "post": {
+        "operationId": "connectSandboxV2",
+        "summary": "What a client needs to talk to a sandbox; extends its life",
+        "tags": [
+          "sandboxes"
+        ],
+        "requestBody": {
+          "required": true,
+          "content": {
+            "application/json": {
+              "schema": {
+                "type": "object",
+                "required": [
+                  "timeout"
+                ],
+                "properties": {
+                  "timeout": {
+                    "type": "integer",
+                    "format": "int32",
+                    "minimum": 0,
+                    "description": "Seconds from now."
+                  },
+                  "memory": {
+                    "type": "boolean",
+                    "default": true
+                  }
+                }
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "It was running.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "templateID",
+                    "sandboxID",
+                    "clientID",
+                    "envdVersion"
+                  ],
+                  "properties": {
+                    "templateID": {
+                      "type": "string"
+                    },
+                    "sandboxID": {
+                      "type": "string"
+                    },
+                    "alias": {
+                      "type": "string"
+                    },
+                    "clientID": {
+                      "type": "string"
+                    },
+                    "envdVersion": {
+                      "type": "string"
+                    },
+                    "envdAccessToken": {
+                      "type": "string",
+                      "description": "For `X-Access-Token`; only for a secure sandbox."
+                    },
+                    "trafficAccessToken": {
+                      "type": "string",
+                      "nullable": true,
+                      "description": "For `e2b-traffic-access-token`; only without public traffic."
+                    },
+                    "domain": {
+                      "type": "string",
+                      "nullable": true,
+                      "description": "`<port>-<sandboxID>.<domain>` reaches a port of the sandbox."
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "400": {
+            "description": "The request does not make sense; nothing changed.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "401": {
+            "description": "No API key, or an unknown one.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "404": {
+            "description": "There is no such thing, or it belongs to another team.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "409": {
+            "description": "The sandbox's state does not allow it.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "500": {
+            "description": "The service failed; its log says why.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "503": {
+            "description": "Not now; try again.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    },
+    "/sandboxes/{sandboxID}/metadata": {
+      "parameters": [
+        {
+          "name": "sandboxID",
+          "in": "path",
+          "required": true,
+          "description": "As `i` and 20 lower-case letters or digits; the older `id-client` form is accepted.",
+          "schema": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 128
+          }
+        }
+      ],
+      "get": {
+        "operationId": "getSandboxMetadata",
+        "summary": "The sandbox's metadata and its revision",
+        "tags": [
+          "metadata"
+        ],
+        "responses": {
+          "200": {
+            "description": "Store and node agree on this state, or the sandbox is not running.",
+            "headers": {
+              "ETag": {
+                "description": "The metadata's revision in quotes.",
+                "schema": {
+                  "type": "string"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "metadata",
+                    "revision",
+                    "appliedRevision"
+                  ],
+                  "properties": {
+                    "metadata": {
+                      "type": "object",
+                      "additionalProperties": {
+                        "type": "string"
+                      }
+                    },
+                    "revision": {
+                      "type": "integer",
+                      "format": "int64",
+                      "description": "Grows with every effective edit."
+                    },
+                    "appliedRevision": {
+                      "type": "integer",
+                      "format": "int64",
+                      "description": "What the sandbox's node last confirmed."
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "401": {
+            "description": "No API key, or an unknown one.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "404": {
+            "description": "There is no such thing, or it belongs to another team.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "500": {
+            "description": "The service failed; its log says why.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      },
+      "patch": {
+        "operationId": "patchSandboxMetadata",
+        "summary": "Edit the sandbox's metadata while it runs",
+        "description": "Each member of the body edits one key: a string sets it, `null` **or `\"\"`** removes it, and\nkeys that the body does not name stay as they are. (RFC 7396 would keep `\"\"`; this\noperation removes it.) An edit without effect keeps the revision.\n\nLimits after the merge: 256 keys, 64 KiB in all, keys of 1 to 256 bytes, values of up to\n4 KiB, in UTF-8 without lone surrogates.\n\n**200**: the edit is committed and the sandbox's node has confirmed it. **202**: it is\ncommitted, but the node has not confirmed it within 2 s; it will be pushed until it does.\n",
+        "tags": [
+          "metadata"
+        ],
+        "parameters": [
+          {
+            "name": "If-Match",
+            "in": "header",
+            "description": "Edit only if the revision is this one, as `\"<revision>\"`; `*` for any.",
+            "schema": {
+              "type": "string",
+              "maxLength": 64
+            }
+          }
+        ],
+        "requestBody": {
+          "required": true,
+          "content": {
+            "application/json": {
+              "schema": {
+                "type": "object",
+                "description": "A string sets the key; `null` or `\"\"` removes it.",
+                "additionalProperties": {
+                  "type": "string",
+                  "nullable": true
+                }
+              }
+            },
+            "application/merge-patch+json": {
+              "schema": {
+                "type": "object",
+                "description": "A string sets the key; `null` or `\"\"` removes it.",
+                "additionalProperties": {
+                  "type": "string",
+                  "nullable": true
+                }
+              }
+            }
+          }
+        },
+        "responses": {
+          "200": {
+            "description": "Store and node agree on this state, or the sandbox is not running.",
+            "headers": {
+              "ETag": {
+                "description": "The metadata's revision in quotes.",
+                "schema": {
+                  "type": "string"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "metadata",
+                    "revision",
+                    "appliedRevision"
+                  ],
+                  "properties": {
+                    "metadata": {
+                      "type": "object",
+                      "additionalProperties": {
+                        "type": "string"
+                      }
+                    },
+                    "revision": {
+                      "type": "integer",
+                      "format": "int64",
+                      "description": "Grows with every effective edit."
+                    },
+                    "appliedRevision": {
+                      "type": "integer",
+                      "format": "int64",
+                      "description": "What the sandbox's node last confirmed."
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "202": {
+            "description": "Committed; not yet confirmed by the node.",
+            "headers": {
+              "ETag": {
+                "description": "The metadata's revision in quotes.",
+                "schema": {
+                  "type": "string"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "metadata",
+                    "revision",
+                    "appliedRevision"
+                  ],
+                  "properties": {
+                    "metadata": {
+                      "type": "object",
+                      "additionalProperties": {
+                        "type": "string"
+                      }
+                    },
+                    "revision": {
+                      "type": "integer",
+                      "format": "int64",
+                      "description": "Grows with every effective edit."
+                    },
+                    "appliedRevision": {
+                      "type": "integer",
+                      "format": "int64",
+                      "description": "What the sandbox's node last confirmed."
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "400": {
+            "description": "The request does not make sense; nothing changed.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "401": {
+            "description": "No API key, or an unknown one.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "404": {
+            "description": "There is no such thing, or it belongs to another team.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "409": {
+            "description": "The sandbox's state does not allow it.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "412": {
+            "description": "The revision differs from `If-Match`; nothing changed.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "413": {
+            "description": "The body is over 256 KiB.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "415": {
+            "description": "The body is neither JSON nor a merge patch.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "500": {
+            "description": "The service failed; its log says why.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "503": {
+            "description": "Not now; try again.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+  },
+  "components": {
+    "securitySchemes": {
+      "ApiKey": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-API-Key"
+      }
+    },
+    "parameters": {
+      "SandboxID": {
+        "name": "sandboxID",
+        "in": "path",
+        "required": true,
+        "description": "As `i` and 20 lower-case letters or digits; the older `id-client` form is accepted.",
+        "schema": {
+          "type": "string",
+          "minLength": 1,
+          "maxLength": 128
+        }
+      },
+      "MetadataFilter": {
+        "name": "metadata",
+        "in": "query",
+        "description": "Tags that all must be there, as `key=value&key=value` with keys and values URL-encoded,\nand the whole URL-encoded once more.\n",
+        "schema": {
+          "type": "string",
+          "maxLength": 16384
+        }
+      }
+    },
+    "headers": {
+      "ETag": {
+        "description": "The metadata's revision in quotes.",
+        "schema": {
+          "type": "string"
+        }
+      }
+    },
+    "requestBodies": {
+      "NewSandbox": {
+        "required": true,
+        "content": {
+          "application/json": {
+            "schema": {
+              "type": "object",
+              "required": [
+                "templateID"
+              ],
+              "properties": {
+                "templateID": {
+                  "type": "string",
+                  "minLength": 1,
+                  "maxLength": 128
+                },
+                "timeout": {
+                  "type": "integer",
+                  "format": "int32",
+                  "default": 15,
+                  "description": "Seconds to live."
+                },
+                "autoPause": {
+                  "type": "boolean",
+                  "default": false,
+                  "description": "Pause at the end time instead of ending."
+                },
+                "autoPauseMemory": {
+                  "type": "boolean",
+                  "default": true
+                },
+                "autoResume": {
+                  "type": "object",
+                  "required": [
+                    "enabled"
+                  ],
+                  "properties": {
+                    "enabled": {
+                      "type": "boolean"
+                    }
+                  }
+                },
+                "secure": {
+                  "type": "boolean",
+                  "default": false,
+                  "description": "Require an access token for commands and files."
+                },
+                "allow_internet_access": {
+                  "type": "boolean"
+                },
+                "network": {
+                  "type": "object",
+                  "properties": {
+                    "allowPublicTraffic": {
+                      "type": "boolean",
+                      "default": true,
+                      "description": "Whether the sandbox's ports answer without a traffic token."
+                    },
+                    "allowOut": {
+                      "type": "array",
+                      "maxItems": 256,
+                      "items": {
+                        "type": "string",
+                        "maxLength": 253
+                      },
+                      "description": "Addresses or CIDR blocks that the sandbox may reach; win over `denyOut`."
+                    },
+                    "denyOut": {
+                      "type": "array",
+                      "maxItems": 256,
+                      "items": {
+                        "type": "string",
+                        "maxLength": 253
+                      },
+                      "description": "Addresses or CIDR blocks that it may not reach."
+                    },
+                    "maskRequestHost": {
+                      "type": "string",
+                      "maxLength": 253
+                    },
+                    "egressProxy": {
+                      "type": "object",
+                      "nullable": true,
+                      "additionalProperties": true
+                    },
+                    "rules": {
+                      "type": "object",
+                      "additionalProperties": true
+                    }
+                  }
+                },
+                "metadata": {
+                  "type": "object",
+                  "additionalProperties": {
+                    "type": "string"
+                  }
+                },
+                "envVars": {
+                  "type": "object",
+                  "additionalProperties": {
+                    "type": "string"
+                  }
+                },
+                "mcp": {
+                  "type": "object",
+                  "nullable": true,
+                  "additionalProperties": true
+                },
+                "iam": {
+                  "type": "object",
+                  "additionalProperties": true
+                },
+                "volumeMounts": {
+                  "type": "array",
+                  "items": {
+                    "type": "object",
+                    "required": [
+                      "name",
+                      "path"
+                    ],
+                    "properties": {
+                      "name": {
+                        "type": "string"
+                      },
+                      "path": {
+                        "type": "string"
+                      }
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      },
+      "ConnectSandbox": {
+        "required": true,
+        "content": {
+          "application/json": {
+            "schema": {
+              "type": "object",
+              "required": [
+                "timeout"
+              ],
+              "properties": {
+                "timeout": {
+                  "type": "integer",
+                  "format": "int32",
+                  "minimum": 0,
+                  "description": "Seconds from now."
+                },
+                "memory": {
+                  "type": "boolean",
+                  "default": true
+                }
+              }
+            }
+          }
+        }
+      }
+    },
+    "responses": {
+      "SandboxCreated": {
+        "description": "Running, and ready for commands.",
+        "content": {
+          "application/json": {
+            "schema": {
+              "type": "object",
+              "required": [
+                "templateID",
+                "sandboxID",
+                "clientID",
+                "envdVersion"
+              ],
+              "properties": {
+                "templateID": {
+                  "type": "string"
+                },
+                "sandboxID": {
+                  "type": "string"
+                },
+                "alias": {
+                  "type": "string"
+                },
+                "clientID": {
+                  "type": "string"
+                },
+                "envdVersion": {
+                  "type": "string"
+                },
+                "envdAccessToken": {
+                  "type": "string",
+                  "description": "For `X-Access-Token`; only for a secure sandbox."
+                },
+                "trafficAccessToken": {
+                  "type": "string",
+                  "nullable": true,
+                  "description": "For `e2b-traffic-access-token`; only without public traffic."
+                },
+                "domain": {
+                  "type": "string",
+                  "nullable": true,
+                  "description": "`<port>-<sandboxID>.<domain>` reaches a port of the sandbox."
+                }
+              }
+            }
+          }
+        }
+      },
+      "SandboxConnected": {
+        "description": "It was running.",
+        "content": {
+          "application/json": {
+            "schema": {
+              "type": "object",
+              "required": [
+                "templateID",
+                "sandboxID",
+                "clientID",
+                "envdVersion"
+              ],
+              "properties": {
+                "templateID": {
+                  "type": "string"
+                },
+                "sandboxID": {
+                  "type": "string"
+                },
+                "alias": {
+                  "type": "string"
+                },
+                "clientID": {
+                  "type": "string"
+                },
+                "envdVersion": {
+                  "type": "string"
+                },
+                "envdAccessToken": {
+                  "type": "string",
+                  "description": "For `X-Access-Token`; only for a secure sandbox."
+                },
+                "trafficAccessToken": {
+                  "type": "string",
+                  "nullable": true,
+                  "description": "For `e2b-traffic-access-token`; only without public traffic."
+                },
+                "domain": {
+                  "type": "string",
+                  "nullable": true,
+                  "description": "`<port>-<sandboxID>.<domain>` reaches a port of the sandbox."
+                }
+              }
+            }
+          }
+        }
+      },
+      "Metadata": {
+        "description": "Store and node agree on this state, or the sandbox is not running.",
+        "headers": {
+          "ETag": {
+            "description": "The metadata's revision in quotes.",
+            "schema": {
+              "type": "string"
+            }
+          }
+        },
+        "content": {
+          "application/json": {
+            "schema": {
+              "type": "object",
+              "required": [
+                "metadata",
+                "revision",
+                "appliedRevision"
+              ],
+              "properties": {
+                "metadata": {
+                  "type": "object",
+                  "additionalProperties": {
+                    "type": "string"
+                  }
+                },
+                "revision": {
+                  "type": "integer",
+                  "format": "int64",
+                  "description": "Grows with every effective edit."
+                },
+                "appliedRevision": {
+                  "type": "integer",
+                  "format": "int64",
+                  "description": "What the sandbox's node last confirmed."
+                }
+              }
+            }
+          }
+        }
+      },
+      "BadRequest": {
+        "description": "The request does not make sense; nothing changed.",
+        "content": {
+          "application/json": {
+            "schema": {
+              "type": "object",
+              "required": [
+                "code",
+                "message"
+              ],
+              "properties": {
+                "code": {
+                  "type": "integer",
+                  "description": "The HTTP status."
+                },
+                "message": {
+                  "type": "string"
+                }
+              }
+            }
+          }
+        }
+      },
+      "Unauthorized": {
+        "description": "No API key, or an unknown one.",
+        "content": {
+          "application/json": {
+            "schema": {
+              "type": "object",
+              "required": [
+                "code",
+                "message"
+              ],
+              "properties": {
+                "code": {
+                  "type": "integer",
+                  "description": "The HTTP status."
+                },
+                "message": {
+                  "type": "string"
+                }
+              }
+            }
+          }
+        }
+      },
+      "Forbidden": {
+        "description": "The API key may not do this.",
+        "content": {
+          "application/json": {
+            "schema": {
+              "type": "object",
+              "required": [
+                "code",
+                "message"
+              ],
+              "properties": {
+                "code": {
+                  "type": "integer",
+                  "description": "The HTTP status."
+                },
+                "message": {
+                  "type": "string"
+                }
+              }
+            }
+          }
+        }
+      },
+      "NotFound": {
+        "description": "There is no such thing, or it belongs to another team.",
+        "content": {
+          "application/json": {
+            "schema": {
+              "type": "object",
+              "required": [
+                "code",
+                "message"
+              ],
+              "properties": {
+                "code": {
+                  "type": "integer",
+                  "description": "The HTTP status."
+                },
+                "message": {
+                  "type": "string"
+                }
+              }
+            }
+          }
+        }
+      },
+      "Conflict": {
+        "description": "The sandbox's state does not allow it.",
+        "content": {
+          "application/json": {
+            "schema": {
+              "type": "object",
+              "required": [
+                "code",
+                "message"
+              ],
+              "properties": {
+                "code": {
+                  "type": "integer",
+                  "description": "The HTTP status."
+                },
+                "message": {
+                  "type": "string"
+                }
+              }
+            }
+          }
+        }
+      },
+      "PayloadTooLarge": {
+        "description": "The body is over 256 KiB.",
+        "content": {
+          "application/json": {
+            "schema": {
+              "type": "object",
+              "required": [
+                "code",
+                "message"
+              ],
+              "properties": {
+                "code": {
+                  "type": "integer",
+                  "description": "The HTTP status."
+                },
+                "message": {
+                  "type": "string"
+                }
+              }
+            }
+          }
+        }
+      },
+      "TooManyRequests": {
+        "description": "The team runs as many sandboxes as it may.",
+        "headers": {
+          "Retry-After": {
+            "description": "Seconds to wait before trying again.",
+            "schema": {
+              "type": "integer"
+            }
+          }
+        },
+        "content": {
+          "application/json": {
+            "schema": {
+              "type": "object",
+              "required": [
+                "code",
+                "message"
+              ],
+              "properties": {
+                "code": {
+                  "type": "integer",
+                  "description": "The HTTP status."
+                },
+                "message": {
+                  "type": "string"
+                }
+              }
+            }
+          }
+        }
+      },
+      "ServerError": {
+        "description": "The service failed; its log says why.",
+        "content": {
+          "application/json": {
+            "schema": {
+              "type": "object",
+              "required": [
+                "code",
+                "message"
+              ],
+              "properties": {
+                "code": {
+                  "type": "integer",
+                  "description": "The HTTP status."
+                },
+                "message": {
+                  "type": "string"
+                }
+              }
+            }
+          }
+        }
+      },
+      "Unavailable": {
+        "description": "Not now; try again.",
+        "headers": {
+          "Retry-After": {
+            "description": "Seconds to wait before trying again.",
+            "schema": {
+              "type": "integer"
+            }
+          }
+        },
+        "content": {
+          "application/json": {
+            "schema": {
+              "type": "object",
+              "required": [
+                "code",
+                "message"
+              ],
+              "properties": {
+                "code": {
+                  "type": "integer",
+                  "description": "The HTTP status."
+                },
+                "message": {
+                  "type": "string"
+                }
+              }
+            }
+          }
+        }
+      }
+    },
+    "schemas": {
+      "Error": {
+        "type": "object",
+        "required": [
+          "code",
+          "message"
+        ],
+        "properties": {
+          "code": {
+            "type": "integer",
+            "description": "The HTTP status."
+          },
+          "message": {
+            "type": "string"
+          }
+        }
+      },
+      "Health": {
+        "type": "object",
+        "required": [
+          "status",
+          "version",
+          "store"
+        ],
+        "properties": {
+          "status": {
+            "type": "string",
+            "enum": [
+              "ok"
+            ]
+          },
+          "version": {
+            "type": "string"
+          },
+          "store": {
+            "type": "object",
+            "required": [
+              "kind",
+              "durability"
+            ],
+            "properties": {
+              "kind": {
+                "type": "string",
+                "enum": [
+                  "sqlite",
+                  "redis"
+                ]
+              },
+              "durability": {
+                "type": "string",
+                "description": "What an acknowledged write survives, in words."
+              }
+            }
+          }
+        }
+      },
+      "Node": {
+        "type": "object",
+        "required": [
+          "nodeID",
+          "bootID",
+          "status",
+          "address",
+          "version",
+          "isolation",
+          "sandboxes",
+          "capacity",
+          "leaseExpiresAt",
+          "capabilities"
+        ],
+        "properties": {
+          "nodeID": {
+            "type": "string"
+          },
+          "bootID": {
+            "type": "string",
+            "description": "New whenever the node's process starts."
+          },
+          "status": {
+            "type": "string",
+            "enum": [
+              "ready",
+              "lost"
+            ]
+          },
+          "address": {
+            "type": "string"
+          },
+          "version": {
+            "type": "string"
+          },
+          "isolation": {
+            "type": "string"
+          },
+          "sandboxes": {
+            "type": "integer"
+          },
+          "capacity": {
+            "type": "object",
+            "required": [
+              "sandboxes",
+              "cpuCount",
+              "memoryBytes"
+            ],
+            "properties": {
+              "sandboxes": {
+                "type": "integer"
+              },
+              "cpuCount": {
+                "type": "integer"
+              },
+              "memoryBytes": {
+                "type": "integer",
+                "format": "int64"
+              }
+            }
+          },
+          "leaseExpiresAt": {
+            "type": "string",
+            "format": "date-time"
+          },
+          "capabilities": {
+            "type": "object",
+            "required": [
+              "pauseWithMemory"
+            ],
+            "properties": {
+              "pauseWithMemory": {
+                "type": "boolean"
+              }
+            }
+          }
+        }
+      },
+      "SandboxState": {
+        "type": "string",
+        "enum": [
+          "running",
+          "paused"
+        ]
+      },
+      "Metadata": {
+        "type": "object",
+        "additionalProperties": {
+          "type": "string"
+        }
+      },
+      "MetadataPatch": {
+        "type": "object",
+        "description": "A string sets the key; `null` or `\"\"` removes it.",
+        "additionalProperties": {
+          "type": "string",
+          "nullable": true
+        }
+      },
+      "MetadataState": {
+        "type": "object",
+        "required": [
+          "metadata",
+          "revision",
+          "appliedRevision"
+        ],
+        "properties": {
+          "metadata": {
+            "type": "object",
+            "additionalProperties": {
+              "type": "string"
+            }
+          },
+          "revision": {
+            "type": "integer",
+            "format": "int64",
+            "description": "Grows with every effective edit."
+          },
+          "appliedRevision": {
+            "type": "integer",
+            "format": "int64",
+            "description": "What the sandbox's node last confirmed."
+          }
+        }
+      },
+      "TimeoutSeconds": {
+        "type": "integer",
+        "format": "int32",
+        "minimum": 0,
+        "description": "Seconds from now."
+      },
+      "EnvVars": {
+        "type": "object",
+        "additionalProperties": {
+          "type": "string"
+        }
+      },
+      "NetworkConfig": {
+        "type": "object",
+        "properties": {
+          "allowPublicTraffic": {
+            "type": "boolean",
+            "default": true,
+            "description": "Whether the sandbox's ports answer without a traffic token."
+          },
+          "allowOut": {
+            "type": "array",
+            "maxItems": 256,
+            "items": {
+              "type": "string",
+              "maxLength": 253
+            },
+            "description": "Addresses or CIDR blocks that the sandbox may reach; win over `denyOut`."
+          },
+          "denyOut": {
+            "type": "array",
+            "maxItems": 256,
+            "items": {
+              "type": "string",
+              "maxLength": 253
+            },
+            "description": "Addresses or CIDR blocks that it may not reach."
+          },
+          "maskRequestHost": {
+            "type": "string",
+            "maxLength": 253
+          },
+          "egressProxy": {
+            "type": "object",
+            "nullable": true,
+            "additionalProperties": true
+          },
+          "rules": {
+            "type": "object",
+            "additionalProperties": true
+          }
+        }
+      },
+      "NewSandbox": {
+        "type": "object",
+        "required": [
+          "templateID"
+        ],
+        "properties": {
+          "templateID": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 128
+          },
+          "timeout": {
+            "type": "integer",
+            "format": "int32",
+            "default": 15,
+            "description": "Seconds to live."
+          },
+          "autoPause": {
+            "type": "boolean",
+            "default": false,
+            "description": "Pause at the end time instead of ending."
+          },
+          "autoPauseMemory": {
+            "type": "boolean",
+            "default": true
+          },
+          "autoResume": {
+            "type": "object",
+            "required": [
+              "enabled"
+            ],
+            "properties": {
+              "enabled": {
+                "type": "boolean"
+              }
+            }
+          },
+          "secure": {
+            "type": "boolean",
+            "default": false,
+            "description": "Require an access token for commands and files."
+          },
+          "allow_internet_access": {
+            "type": "boolean"
+          },
+          "network": {
+            "type": "object",
+            "properties": {
+              "allowPublicTraffic": {
+                "type": "boolean",
+                "default": true,
+                "description": "Whether the sandbox's ports answer without a traffic token."
+              },
+              "allowOut": {
+                "type": "array",
+                "maxItems": 256,
+                "items": {
+                  "type": "string",
+                  "maxLength": 253
+                },
+                "description": "Addresses or CIDR blocks that the sandbox may reach; win over `denyOut`."
+              },
+              "denyOut": {
+                "type": "array",
+                "maxItems": 256,
+                "items": {
+                  "type": "string",
+                  "maxLength": 253
+                },
+                "description": "Addresses or CIDR blocks that it may not reach."
+              },
+              "maskRequestHost": {
+                "type": "string",
+                "maxLength": 253
+              },
+              "egressProxy": {
+                "type": "object",
+                "nullable": true,
+                "additionalProperties": true
+              },
+              "rules": {
+                "type": "object",
+                "additionalProperties": true
+              }
+            }
+          },
+          "metadata": {
+            "type": "object",
+            "additionalProperties": {
+              "type": "string"
+            }
+          },
+          "envVars": {
+            "type": "object",
+            "additionalProperties": {
+              "type": "string"
+            }
+          },
+          "mcp": {
+            "type": "object",
+            "nullable": true,
+            "additionalProperties": true
+          },
+          "iam": {
+            "type": "object",
+            "additionalProperties": true
+          },
+          "volumeMounts": {
+            "type": "array",
+            "items": {
+              "type": "object",
+              "required": [
+                "name",
+                "path"
+              ],
+              "properties": {
+                "name": {
+                  "type": "string"
+                },
+                "path": {
+                  "type": "string"
+                }
+              }
+            }
+          }
+        }
+      },
+      "ConnectSandbox": {
+        "type": "object",
+        "required": [
+          "timeout"
+        ],
+        "properties": {
+          "timeout": {
+            "type": "integer",
+            "format": "int32",
+            "minimum": 0,
+            "description": "Seconds from now."
+          },
+          "memory": {
+            "type": "boolean",
+            "default": true
+          }
+        }
+      },
+      "VolumeMount": {
+        "type": "object",
+        "required": [
+          "name",
+          "path"
+        ],
+        "properties": {
+          "name": {
+            "type": "string"
+          },
+          "path": {
+            "type": "string"
+          }
+        }
+      },
+      "Sandbox": {
+        "type": "object",
+        "required": [
+          "templateID",
+          "sandboxID",
+          "clientID",
+          "envdVersion"
+        ],
+        "properties": {
+          "templateID": {
+            "type": "string"
+          },
+          "sandboxID": {
+            "type": "string"
+          },
+          "alias": {
+            "type": "string"
+          },
+          "clientID": {
+            "type": "string"
+          },
+          "envdVersion": {
+            "type": "string"
+          },
+          "envdAccessToken": {
+            "type": "string",
+            "description": "For `X-Access-Token`; only for a secure sandbox."
+          },
+          "trafficAccessToken": {
+            "type": "string",
+            "nullable": true,
+            "description": "For `e2b-traffic-access-token`; only without public traffic."
+          },
+          "domain": {
+            "type": "string",
+            "nullable": true,
+            "description": "`<port>-<sandboxID>.<domain>` reaches a port of the sandbox."
+          }
+        }
+      },
+      "ListedSandbox": {
+        "type": "object",
+        "required": [
+          "templateID",
+          "sandboxID",
+          "clientID",
+          "startedAt",
+          "cpuCount",
+          "memoryMB",
+          "diskSizeMB",
+          "endAt",
+          "state",
+          "envdVersion"
+        ],
+        "properties": {
+          "templateID": {
+            "type": "string"
+          },
+          "alias": {
+            "type": "string"
+          },
+          "sandboxID": {
+            "type": "string"
+          },
+          "clientID": {
+            "type": "string"
+          },
+          "startedAt": {
+            "type": "string",
+            "format": "date-time"
+          },
+          "endAt": {
+            "type": "string",
+            "format": "date-time"
+          },
+          "cpuCount": {
+            "type": "integer",
+            "format": "int32"
+          },
+          "memoryMB": {
+            "type": "integer",
+            "format": "int32"
+          },
+          "diskSizeMB": {
+            "type": "integer",
+            "format": "int32"
+          },
+          "metadata": {
+            "type": "object",
+            "additionalProperties": {
+              "type": "string"
+            }
+          },
+          "state": {
+            "type": "string",
+            "enum": [
+              "running",
+              "paused"
+            ]
+          },
+          "envdVersion": {
+            "type": "string"
+          },
+          "volumeMounts": {
+            "type": "array",
+            "items": {
+              "type": "object",
+              "required": [
+                "name",
+                "path"
+              ],
+              "properties": {
+                "name": {
+                  "type": "string"
+                },
+                "path": {
+                  "type": "string"
+                }
+              }
+            }
+          }
+        }
+      },
+      "Lifecycle": {
+        "type": "object",
+        "required": [
+          "autoResume",
+          "onTimeout"
+        ],
+        "properties": {
+          "autoResume": {
+            "type": "boolean"
+          },
+          "onTimeout": {
+            "type": "string",
+            "enum": [
+              "kill",
+              "pause"
+            ]
+          }
+        }
+      },
+      "SandboxDetail": {
+        "type": "object",
+        "required": [
+          "templateID",
+          "sandboxID",
+          "clientID",
+          "startedAt",
+          "cpuCount",
+          "memoryMB",
+          "diskSizeMB",
+          "endAt",
+          "state",
+          "envdVersion"
+        ],
+        "properties": {
+          "templateID": {
+            "type": "string"
+          },
+          "alias": {
+            "type": "string"
+          },
+          "sandboxID": {
+            "type": "string"
+          },
+          "clientID": {
+            "type": "string"
+          },
+          "startedAt": {
+            "type": "string",
+            "format": "date-time"
+          },
+          "endAt": {
+            "type": "string",
+            "format": "date-time"
+          },
+          "cpuCount": {
+            "type": "integer",
+            "format": "int32"
+          },
+          "memoryMB": {
+            "type": "integer",
+            "format": "int32"
+          },
+          "diskSizeMB": {
+            "type": "integer",
+            "format": "int32"
+          },
+          "metadata": {
+            "type": "object",
+            "additionalProperties": {
+              "type": "string"
+            }
+          },
+          "state": {
+            "type": "string",
+            "enum": [
+              "running",
+              "paused"
+            ]
+          },
+          "envdVersion": {
+            "type": "string"
+          },
+          "envdAccessToken": {
+            "type": "string"
+          },
+          "allowInternetAccess": {
+            "type": "boolean",
+            "nullable": true
+          },
+          "domain": {
+            "type": "string",
+            "nullable": true
+          },
+          "network": {
+            "type": "object",
+            "properties": {
+              "allowPublicTraffic": {
+                "type": "boolean",
+                "default": true,
+                "description": "Whether the sandbox's ports answer without a traffic token."
+              },
+              "allowOut": {
+                "type": "array",
+                "maxItems": 256,
+                "items": {
+                  "type": "string",
+                  "maxLength": 253
+                },
+                "description": "Addresses or CIDR blocks that the sandbox may reach; win over `denyOut`."
+              },
+              "denyOut": {
+                "type": "array",
+                "maxItems": 256,
+                "items": {
+                  "type": "string",
+                  "maxLength": 253
+                },
+                "description": "Addresses or CIDR blocks that it may not reach."
+              },
+              "maskRequestHost": {
+                "type": "string",
+                "maxLength": 253
+              },
+              "egressProxy": {
+                "type": "object",
+                "nullable": true,
+                "additionalProperties": true
+              },
+              "rules": {
+                "type": "object",
+                "additionalProperties": true
+              }
+            }
+          },
+          "lifecycle": {
+            "type": "object",
+            "required": [
+              "autoResume",
+              "onTimeout"
+            ],
+            "properties": {
+              "autoResume": {
+                "type": "boolean"
+              },
+              "onTimeout": {
+                "type": "string",
+                "enum": [
+                  "kill",
+                  "pause"
+                ]
+              }
+            }
+          },
+          "volumeMounts": {
+            "type": "array",
+            "items": {
+              "type": "object",
+              "required": [
+                "name",
+                "path"
+              ],
+              "properties": {
+                "name": {
+                  "type": "string"
+                },
+                "path": {
+                  "type": "string"
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+};
+
+export const openapiDocument: OpenApiDocument = document;
