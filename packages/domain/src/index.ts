@@ -1,1 +1,31 @@
-export {};
+export { CastellanError, type ErrorCode, type ErrorDetails, hasCode } from "./errors.ts";
+export { newExecutionId, newSandboxId, parseSandboxId, sandboxNotFound } from "./ids.ts";
+export {
+  checkMetadataLimits,
+  type Metadata,
+  type MetadataDelta,
+  mergeMetadata,
+  metadataHash,
+  metadataLimits,
+  metadataToObject,
+  parseMetadata,
+  parseMetadataDelta,
+  sameMetadata,
+  tooManyBytes,
+  tooManyKeys,
+} from "./metadata.ts";
+export { type EgressPolicy, everywhere, isAddressOrBlock, parseEgressPolicy } from "./network.ts";
+export { type Epoch, type Micros, nextEpoch, nextRevision, type Revision } from "./revision.ts";
+export type {
+  ApiKey,
+  AppliedRevisions,
+  LiveField,
+  NodeRecord,
+  NodeTemplate,
+  SandboxIdentity,
+  SandboxLifecycle,
+  SandboxRecord,
+  SandboxResources,
+  Team,
+} from "./sandbox.ts";
+export { countsAsConcurrent, mayBecome, publicState, type SandboxState, transitionalStates } from "./state.ts";

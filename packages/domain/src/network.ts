@@ -1,0 +1,51 @@
+import { isIP } from "node:net";
+import { CastellanError } from "./errors.ts";
+
+/** What a sandbox may reach. Entries are addresses or CIDR blocks; allowed ones win over denied ones. */
+export interface EgressPolicy {
+  readonly allowOut: readonly string[];
+  readonly denyOut: readonly string[];
+}
+
+export const everywhere = "0.0.0.0/0";
+const maxEntries = 256;
+
+/**
+ * Checks a request's egress rules and puts them into canonical form.
+ * @throws `invalid_argument` on anything that is not an address or CIDR block. Domain names are not supported yet and
+ * are refused rather than ignored: a rule that is silently dropped opens or closes the network unseen.
+ */
+export function parseEgressPolicy(allowOut: readonly string[], denyOut: readonly string[]): EgressPolicy {
+  if (allowOut.length > maxEntries || denyOut.length > maxEntries) {
+    throw new CastellanError("invalid_argument", `A network rule list may have at most ${maxEntries} entries`);
+  }
+  for (const entry of denyOut) {
+    if (!isAddressOrBlock(entry)) {
+      throw new CastellanError("invalid_argument", `denyOut takes IP addresses and CIDR blocks, not ${quote(entry)}`);
+    }
+  }
+  for (const entry of allowOut) {
+    if (isAddressOrBlock(entry)) continue;
+    if (!denyOut.includes(everywhere)) {
+      throw new CastellanError(
+        "invalid_argument",
+        `Domains in allowOut need denyOut to hold ${everywhere}: ${quote(entry)}`,
+      );
+    }
+    throw new CastellanError("invalid_argument", `Domains in allowOut are not supported yet: ${quote(entry)}`);
+  }
+  return { allowOut: [...new Set(allowOut)], denyOut: [...new Set(denyOut)] };
+}
+
+/** Whether the text is an IPv4 or IPv6 address, or a CIDR block of either. */
+export function isAddressOrBlock(text: string): boolean {
+  const [address = "", prefix, ...rest] = text.split("/");
+  const family = isIP(address);
+  if (family === 0 || rest.length > 0) return false;
+  if (prefix === undefined) return true;
+  return /^(0|[1-9]\d{0,2})$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128);
+}
+
+function quote(entry: string): string {
+  return JSON.stringify(entry.slice(0, 80));
+}

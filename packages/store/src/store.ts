@@ -1,0 +1,239 @@
+import type {
+  ApiKey,
+  AppliedRevisions,
+  EgressPolicy,
+  Epoch,
+  Metadata,
+  MetadataDelta,
+  Micros,
+  NodeRecord,
+  Revision,
+  SandboxIdentity,
+  SandboxRecord,
+  SandboxState,
+  Team,
+} from "@castellan/domain";
+
+/**
+ * The authority over sandboxes. Every method is one atomic step in the store; a method that changes a sandbox decides on
+ * what is *stored*, never on a record that the caller read before.
+ *
+ * Every method rejects with `unavailable` when the store does not answer within its deadline (then the outcome of a
+ * change is unknown, which is why changes carry an operation id or compare the execution), and with `internal` on a
+ * fault of the store. "Does not answer" is never turned into "not found".
+ */
+export interface SandboxStore {
+  /** Which store this is, and what an acknowledged write survives. */
+  describe(): StoreDescription;
+  /** The incarnation of the store that this connection has verified. */
+  epoch(): Promise<Epoch>;
+  /** The store's clock; never steps back within one epoch. */
+  now(): Promise<Micros>;
+  /** Raises the epoch above a revision or epoch that a node holds and this store has not known. */
+  raiseEpoch(known: Epoch | Revision): Promise<Epoch>;
+  /** Stops timers and connections. Calls in flight are rejected with `unavailable`. */
+  close(): Promise<void>;
+
+  // Teams
+
+  putTeam(team: Team): Promise<void>;
+  /** `keyHash` is the lower-case hex SHA-256 of the key. */
+  putApiKey(key: ApiKey, keyHash: string): Promise<void>;
+  findApiKey(keyHash: string): Promise<{ readonly key: ApiKey; readonly team: Team } | undefined>;
+
+  // A sandbox's life
+
+  /**
+   * Writes the record in state `creating`, before any node is asked. Counts the team's concurrent sandboxes in the same
+   * step.
+   * @throws `quota_exceeded` at the team's limit, `conflict` when the id exists.
+   */
+  create(sandbox: NewSandboxRecord, maxConcurrent: number): Promise<SandboxRecord>;
+  get(teamId: string, sandboxId: string): Promise<SandboxRecord | undefined>;
+  /** The same without knowing the team: for traffic to a sandbox and for the control loops. */
+  locate(sandboxId: string): Promise<SandboxRecord | undefined>;
+  list(teamId: string, query: ListQuery): Promise<ListPage>;
+  /** Sandboxes of the team that match, counted without reading them. */
+  countRunning(teamId: string, filter: Metadata): Promise<number>;
+  /**
+   * Compare-and-set on execution and state; `mayBecome` holds for every pair.
+   * @throws `not_found`, or `conflict` when execution or state differ (the message names the state).
+   */
+  transition(change: Transition): Promise<SandboxRecord>;
+  /**
+   * Removes the record and leaves a tombstone for its execution, if the execution is still the record's. Idempotent.
+   * Answers whether a record was removed.
+   */
+  remove(execution: ExecutionKey): Promise<boolean>;
+  /** Whether this execution was removed. Tombstones are kept for at least 24 h. */
+  isTombstoned(sandboxId: string, executionId: string): Promise<boolean>;
+  /** Takes a sandbox over from its node's manifest, if the store knows neither it nor a tombstone of the execution. */
+  adopt(sandbox: AdoptedSandbox): Promise<"adopted" | "known" | "tombstoned">;
+
+  // Live edits
+
+  /**
+   * In this order: team → operation id (a replay ends here) → epoch → state → `If-Match` → merge the delta into what is
+   * stored → limits → revision, index, "push due". An edit without effect keeps the revision.
+   * @throws `not_found`; `conflict` while it is being killed; `precondition_failed`; `invalid_argument` at the limits;
+   * `unavailable` when the epoch is not the store's.
+   */
+  editMetadata(edit: MetadataEdit): Promise<LiveCommit>;
+  /**
+   * Sets or extends the end of a running sandbox's life, counted from the store's clock.
+   * @throws `not_found`; `conflict` when it is not running; `unavailable` as above.
+   */
+  editEndTime(edit: EndTimeEdit): Promise<LiveCommit>;
+  /** Replaces what a running sandbox may reach. @throws as `editEndTime`. */
+  editEgress(edit: EgressEdit): Promise<LiveCommit>;
+  /**
+   * Notes what a node holds. Ignored: reports of another epoch or of an execution that is not the record's. Within one
+   * boot of the node the maximum counts; a new boot id sets "applied" to what that boot reports. "Push due" is cleared
+   * only when every field's applied revision is the current one.
+   */
+  confirm(reports: readonly Confirmation[]): Promise<void>;
+
+  // For the control loops; across teams, bounded by `limit`, most urgent first
+
+  /** Records that the node may not know the newest revision of, due at or before now. */
+  listPushDue(limit: number): Promise<SandboxRecord[]>;
+  /** Postpones the next listing of these after a push that failed. */
+  deferPush(execution: ExecutionKey, delayMs: number): Promise<void>;
+  /** Running records whose end time has passed. */
+  listEnded(limit: number): Promise<SandboxRecord[]>;
+  /**
+   * Takes one of them to `killing` (or `pausing`) if, in the same step and by the store's clock, it is still running and
+   * its end time has still passed; `undefined` when it was extended meanwhile.
+   */
+  claimEnded(
+    execution: ExecutionKey,
+    to: "killing" | "pausing",
+    deadlineMs: number,
+  ): Promise<SandboxRecord | undefined>;
+  /** Records whose transitional state is past its deadline. */
+  listOverdue(limit: number): Promise<SandboxRecord[]>;
+  /** Records placed on a node, in any state. */
+  listOnNode(nodeId: string): Promise<SandboxRecord[]>;
+
+  // Nodes
+
+  /** Registers a node, or keeps its lease alive, for `leaseMs` from the store's now. */
+  renewLease(node: Omit<NodeRecord, "leaseExpiresAt">, leaseMs: number): Promise<NodeRecord>;
+  /** Every node that was ever registered and not forgotten; a run-out lease shows in `leaseExpiresAt`. */
+  listNodes(): Promise<NodeRecord[]>;
+  forgetNode(nodeId: string): Promise<void>;
+}
+
+export interface StoreDescription {
+  readonly kind: "sqlite" | "redis";
+  /** For people: which of the modes of the specification is in force. */
+  readonly durability: string;
+}
+
+export interface ExecutionKey {
+  readonly teamId: string;
+  readonly sandboxId: string;
+  readonly executionId: string;
+}
+
+export interface NewSandboxRecord extends SandboxIdentity {
+  readonly executionId: string;
+  readonly nodeId: string;
+  readonly metadata: Metadata;
+  /** Milliseconds of life from the store's now. */
+  readonly lifetimeMs: number;
+  readonly egress: EgressPolicy;
+  /** Milliseconds until the state `creating` is settled by asking the node. */
+  readonly deadlineMs: number;
+  readonly epoch: Epoch;
+}
+
+/** A manifest as its node reports it. */
+export interface AdoptedSandbox extends SandboxIdentity {
+  readonly executionId: string;
+  readonly generation: number;
+  readonly nodeId: string;
+  readonly bootId: string;
+  readonly startedAt: Micros;
+  readonly metadata: { readonly value: Metadata; readonly revision: Revision };
+  readonly endTime: { readonly value: Micros; readonly revision: Revision };
+  readonly egress: { readonly value: EgressPolicy; readonly revision: Revision };
+  readonly epoch: Epoch;
+}
+
+export interface Transition extends ExecutionKey {
+  readonly from: readonly SandboxState[];
+  readonly to: SandboxState;
+  /** Milliseconds until a transitional state is settled; none for the others. */
+  readonly deadlineMs?: number;
+  /** A start on another node, or of a new execution. */
+  readonly next?: { readonly executionId: string; readonly generation: number; readonly nodeId: string };
+  /** What the node confirmed with the start; with its boot id. */
+  readonly confirmed?: { readonly bootId: string; readonly applied: AppliedRevisions };
+}
+
+interface LiveEdit {
+  readonly teamId: string;
+  readonly sandboxId: string;
+  /** Unique per command; a command that is sent twice takes effect once. */
+  readonly operationId: string;
+  /** The epoch in which the request began. */
+  readonly epoch: Epoch;
+}
+
+export interface MetadataEdit extends LiveEdit {
+  readonly delta: MetadataDelta;
+  readonly ifMatch?: Revision;
+  readonly apiKeyId: string;
+}
+
+export interface EndTimeEdit extends LiveEdit {
+  readonly lifetimeMs: number;
+  /** `extend` never shortens. */
+  readonly mode: "set" | "extend";
+}
+
+export interface EgressEdit extends LiveEdit {
+  readonly policy: EgressPolicy;
+}
+
+/** The record as the edit left it, or found it when it had no effect. */
+export interface LiveCommit {
+  readonly record: SandboxRecord;
+  readonly changed: boolean;
+  /** The operation id was known: this is the earlier outcome's record as it is now. */
+  readonly replayed: boolean;
+}
+
+export interface Confirmation extends ExecutionKey {
+  readonly epoch: Epoch;
+  readonly bootId: string;
+  readonly applied: AppliedRevisions;
+}
+
+export interface ListQuery {
+  /** Public states. */
+  readonly states: readonly ("running" | "paused")[];
+  /** All of these tags must be there. */
+  readonly filter: Metadata;
+  readonly order: "asc" | "desc";
+  readonly startedAfter?: Micros;
+  /** A template id or alias. */
+  readonly template?: string;
+  /** 1 to 1,000. */
+  readonly limit: number;
+  /** The position after which the page begins. */
+  readonly after?: ListPosition;
+}
+
+/** A place in a list: by start time, then id. */
+export interface ListPosition {
+  readonly startedAt: Micros;
+  readonly sandboxId: string;
+}
+
+export interface ListPage {
+  readonly sandboxes: readonly SandboxRecord[];
+  /** Where the next page begins; absent when there is none. */
+  readonly next?: ListPosition;
+}
