@@ -1,0 +1,93 @@
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { CastellanError } from "@castellan/domain";
+
+export interface CommandOptions {
+  readonly cwd?: string;
+  /** Called with every line of either stream. */
+  readonly onLine?: (line: string) => void;
+  readonly signal?: AbortSignal;
+  /** Seconds until it is ended and the call fails. */
+  readonly timeoutSeconds: number;
+}
+
+/** How long a command gets to clean up after SIGTERM before its whole process group is killed. */
+const graceMs = 10_000;
+const keptLines = 20;
+
+/**
+ * Runs a host command to its end and returns what it printed to standard output.
+ * It runs in a process group of its own: Ctrl-C does not reach it past us, and on abort it is asked first.
+ * @throws `cancelled` on abort, `deadline_exceeded` after the time-out, `unavailable` when it fails; the message ends
+ * with its last lines.
+ */
+export async function runCommand(file: string, args: readonly string[], options: CommandOptions): Promise<string> {
+  const { signal, timeoutSeconds, onLine } = options;
+  if (signal?.aborted) throw new CastellanError("cancelled", `${file} was not started: cancelled`);
+  const child = spawn(file, args, {
+    cwd: options.cwd ?? "/",
+    env: commandEnvironment(),
+    stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
+  });
+  const lastLines: string[] = [];
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface({ input: stream }).on("line", (line) => {
+      if (stream === child.stdout) output += `${line}\n`;
+      lastLines.push(line);
+      if (lastLines.length > keptLines) lastLines.shift();
+      onLine?.(line);
+    });
+  }
+
+  const deadline = AbortSignal.timeout(timeoutSeconds * 1000);
+  const stop = signal === undefined ? deadline : AbortSignal.any([deadline, signal]);
+  let killer: NodeJS.Timeout | undefined;
+  const onStop = () => {
+    child.kill("SIGTERM");
+    killer = setTimeout(() => killGroup(child.pid), graceMs);
+  };
+  stop.addEventListener("abort", onStop, { once: true });
+  try {
+    const [code, killedBy] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
+      child.once("error", reject);
+      child.once("close", (...ending) => resolve(ending));
+    });
+    if (signal?.aborted) throw new CastellanError("cancelled", `${file} was cancelled`);
+    if (deadline.aborted) {
+      throw new CastellanError("deadline_exceeded", `${file} took longer than ${timeoutSeconds} seconds`);
+    }
+    if (code !== 0) {
+      const how = killedBy === null ? `exit code ${code}` : killedBy;
+      throw new CastellanError("unavailable", `${file} failed (${how}):\n${lastLines.join("\n")}`);
+    }
+    return output;
+  } catch (cause) {
+    if (cause instanceof CastellanError) throw cause;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new CastellanError("unavailable", `Cannot run ${file}: ${reason}`, { cause });
+  } finally {
+    clearTimeout(killer);
+    stop.removeEventListener("abort", onStop);
+  }
+}
+
+function killGroup(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // It ended in the meantime.
+  }
+}
+
+/** Ours, with the places that a root shell opened by `su` lacks, and nothing that makes a tool ask or translate. */
+function commandEnvironment(): NodeJS.ProcessEnv {
+  return {
+    ...process.env,
+    PATH: `${process.env["PATH"] ?? ""}:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin`,
+    LC_ALL: "C.UTF-8",
+    DEBIAN_FRONTEND: "noninteractive",
+  };
+}
