@@ -268,6 +268,37 @@ const document = {
                 }
               }
             }
+          },
+          "503": {
+            "description": "Not now; try again.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
           }
         }
       }
@@ -452,6 +483,37 @@ const document = {
                 }
               }
             }
+          },
+          "503": {
+            "description": "Not now; try again.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
           }
         }
       },
@@ -539,6 +601,16 @@ const document = {
                       "maskRequestHost": {
                         "type": "string",
                         "maxLength": 253
+                      },
+                      "httpsPorts": {
+                        "type": "array",
+                        "maxItems": 256,
+                        "items": {
+                          "type": "integer",
+                          "minimum": 1,
+                          "maximum": 65535
+                        },
+                        "description": "Ports whose servers inside speak HTTPS."
                       },
                       "egressProxy": {
                         "type": "object",
@@ -1110,12 +1182,43 @@ const document = {
                 }
               }
             }
+          },
+          "503": {
+            "description": "Not now; try again.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
           }
         }
       },
       "post": {
         "operationId": "createSandboxV2",
-        "summary": "Create a sandbox",
+        "summary": "Create a sandbox, always secure",
         "tags": [
           "sandboxes"
         ],
@@ -1125,6 +1228,7 @@ const document = {
             "application/json": {
               "schema": {
                 "type": "object",
+                "description": "As `NewSandbox`, and always secure.",
                 "required": [
                   "templateID"
                 ],
@@ -1137,7 +1241,7 @@ const document = {
                   "timeout": {
                     "type": "integer",
                     "format": "int32",
-                    "default": 15,
+                    "default": 300,
                     "description": "Seconds to live."
                   },
                   "autoPause": {
@@ -1159,11 +1263,6 @@ const document = {
                         "type": "boolean"
                       }
                     }
-                  },
-                  "secure": {
-                    "type": "boolean",
-                    "default": false,
-                    "description": "Require an access token for commands and files."
                   },
                   "allow_internet_access": {
                     "type": "boolean"
@@ -1197,6 +1296,16 @@ const document = {
                       "maskRequestHost": {
                         "type": "string",
                         "maxLength": 253
+                      },
+                      "httpsPorts": {
+                        "type": "array",
+                        "maxItems": 256,
+                        "items": {
+                          "type": "integer",
+                          "minimum": 1,
+                          "maximum": 65535
+                        },
+                        "description": "Ports whose servers inside speak HTTPS."
                       },
                       "egressProxy": {
                         "type": "object",
@@ -1633,6 +1742,16 @@ const document = {
                           "type": "string",
                           "maxLength": 253
                         },
+                        "httpsPorts": {
+                          "type": "array",
+                          "maxItems": 256,
+                          "items": {
+                            "type": "integer",
+                            "minimum": 1,
+                            "maximum": 65535
+                          },
+                          "description": "Ports whose servers inside speak HTTPS."
+                        },
                         "egressProxy": {
                           "type": "object",
                           "nullable": true,
@@ -1734,6 +1853,37 @@ const document = {
           },
           "500": {
             "description": "The service failed; its log says why.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "503": {
+            "description": "Not now; try again.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
             "content": {
               "application/json": {
                 "schema": {
@@ -2517,19 +2667,16 @@ const document = {
           "sandboxes"
         ],
         "requestBody": {
-          "required": true,
           "content": {
             "application/json": {
               "schema": {
                 "type": "object",
-                "required": [
-                  "timeout"
-                ],
                 "properties": {
                   "timeout": {
                     "type": "integer",
                     "format": "int32",
                     "minimum": 0,
+                    "default": 300,
                     "description": "Seconds from now."
                   },
                   "memory": {
@@ -2848,6 +2995,37 @@ const document = {
           },
           "500": {
             "description": "The service failed; its log says why.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "503": {
+            "description": "Not now; try again.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
             "content": {
               "application/json": {
                 "schema": {
@@ -3334,6 +3512,156 @@ const document = {
                       "type": "string",
                       "maxLength": 253
                     },
+                    "httpsPorts": {
+                      "type": "array",
+                      "maxItems": 256,
+                      "items": {
+                        "type": "integer",
+                        "minimum": 1,
+                        "maximum": 65535
+                      },
+                      "description": "Ports whose servers inside speak HTTPS."
+                    },
+                    "egressProxy": {
+                      "type": "object",
+                      "nullable": true,
+                      "additionalProperties": true
+                    },
+                    "rules": {
+                      "type": "object",
+                      "additionalProperties": true
+                    }
+                  }
+                },
+                "metadata": {
+                  "type": "object",
+                  "additionalProperties": {
+                    "type": "string"
+                  }
+                },
+                "envVars": {
+                  "type": "object",
+                  "additionalProperties": {
+                    "type": "string"
+                  }
+                },
+                "mcp": {
+                  "type": "object",
+                  "nullable": true,
+                  "additionalProperties": true
+                },
+                "iam": {
+                  "type": "object",
+                  "additionalProperties": true
+                },
+                "volumeMounts": {
+                  "type": "array",
+                  "items": {
+                    "type": "object",
+                    "required": [
+                      "name",
+                      "path"
+                    ],
+                    "properties": {
+                      "name": {
+                        "type": "string"
+                      },
+                      "path": {
+                        "type": "string"
+                      }
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      },
+      "NewSandboxV2": {
+        "required": true,
+        "content": {
+          "application/json": {
+            "schema": {
+              "type": "object",
+              "description": "As `NewSandbox`, and always secure.",
+              "required": [
+                "templateID"
+              ],
+              "properties": {
+                "templateID": {
+                  "type": "string",
+                  "minLength": 1,
+                  "maxLength": 128
+                },
+                "timeout": {
+                  "type": "integer",
+                  "format": "int32",
+                  "default": 300,
+                  "description": "Seconds to live."
+                },
+                "autoPause": {
+                  "type": "boolean",
+                  "default": false,
+                  "description": "Pause at the end time instead of ending."
+                },
+                "autoPauseMemory": {
+                  "type": "boolean",
+                  "default": true
+                },
+                "autoResume": {
+                  "type": "object",
+                  "required": [
+                    "enabled"
+                  ],
+                  "properties": {
+                    "enabled": {
+                      "type": "boolean"
+                    }
+                  }
+                },
+                "allow_internet_access": {
+                  "type": "boolean"
+                },
+                "network": {
+                  "type": "object",
+                  "properties": {
+                    "allowPublicTraffic": {
+                      "type": "boolean",
+                      "default": true,
+                      "description": "Whether the sandbox's ports answer without a traffic token."
+                    },
+                    "allowOut": {
+                      "type": "array",
+                      "maxItems": 256,
+                      "items": {
+                        "type": "string",
+                        "maxLength": 253
+                      },
+                      "description": "Addresses or CIDR blocks that the sandbox may reach; win over `denyOut`."
+                    },
+                    "denyOut": {
+                      "type": "array",
+                      "maxItems": 256,
+                      "items": {
+                        "type": "string",
+                        "maxLength": 253
+                      },
+                      "description": "Addresses or CIDR blocks that it may not reach."
+                    },
+                    "maskRequestHost": {
+                      "type": "string",
+                      "maxLength": 253
+                    },
+                    "httpsPorts": {
+                      "type": "array",
+                      "maxItems": 256,
+                      "items": {
+                        "type": "integer",
+                        "minimum": 1,
+                        "maximum": 65535
+                      },
+                      "description": "Ports whose servers inside speak HTTPS."
+                    },
                     "egressProxy": {
                       "type": "object",
                       "nullable": true,
@@ -3403,6 +3731,28 @@ const document = {
                   "type": "integer",
                   "format": "int32",
                   "minimum": 0,
+                  "description": "Seconds from now."
+                },
+                "memory": {
+                  "type": "boolean",
+                  "default": true
+                }
+              }
+            }
+          }
+        }
+      },
+      "ConnectSandboxV2": {
+        "content": {
+          "application/json": {
+            "schema": {
+              "type": "object",
+              "properties": {
+                "timeout": {
+                  "type": "integer",
+                  "format": "int32",
+                  "minimum": 0,
+                  "default": 300,
                   "description": "Seconds from now."
                 },
                 "memory": {
@@ -3998,6 +4348,16 @@ const document = {
             "type": "string",
             "maxLength": 253
           },
+          "httpsPorts": {
+            "type": "array",
+            "maxItems": 256,
+            "items": {
+              "type": "integer",
+              "minimum": 1,
+              "maximum": 65535
+            },
+            "description": "Ports whose servers inside speak HTTPS."
+          },
           "egressProxy": {
             "type": "object",
             "nullable": true,
@@ -4084,6 +4444,149 @@ const document = {
                 "type": "string",
                 "maxLength": 253
               },
+              "httpsPorts": {
+                "type": "array",
+                "maxItems": 256,
+                "items": {
+                  "type": "integer",
+                  "minimum": 1,
+                  "maximum": 65535
+                },
+                "description": "Ports whose servers inside speak HTTPS."
+              },
+              "egressProxy": {
+                "type": "object",
+                "nullable": true,
+                "additionalProperties": true
+              },
+              "rules": {
+                "type": "object",
+                "additionalProperties": true
+              }
+            }
+          },
+          "metadata": {
+            "type": "object",
+            "additionalProperties": {
+              "type": "string"
+            }
+          },
+          "envVars": {
+            "type": "object",
+            "additionalProperties": {
+              "type": "string"
+            }
+          },
+          "mcp": {
+            "type": "object",
+            "nullable": true,
+            "additionalProperties": true
+          },
+          "iam": {
+            "type": "object",
+            "additionalProperties": true
+          },
+          "volumeMounts": {
+            "type": "array",
+            "items": {
+              "type": "object",
+              "required": [
+                "name",
+                "path"
+              ],
+              "properties": {
+                "name": {
+                  "type": "string"
+                },
+                "path": {
+                  "type": "string"
+                }
+              }
+            }
+          }
+        }
+      },
+      "NewSandboxV2": {
+        "type": "object",
+        "description": "As `NewSandbox`, and always secure.",
+        "required": [
+          "templateID"
+        ],
+        "properties": {
+          "templateID": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 128
+          },
+          "timeout": {
+            "type": "integer",
+            "format": "int32",
+            "default": 300,
+            "description": "Seconds to live."
+          },
+          "autoPause": {
+            "type": "boolean",
+            "default": false,
+            "description": "Pause at the end time instead of ending."
+          },
+          "autoPauseMemory": {
+            "type": "boolean",
+            "default": true
+          },
+          "autoResume": {
+            "type": "object",
+            "required": [
+              "enabled"
+            ],
+            "properties": {
+              "enabled": {
+                "type": "boolean"
+              }
+            }
+          },
+          "allow_internet_access": {
+            "type": "boolean"
+          },
+          "network": {
+            "type": "object",
+            "properties": {
+              "allowPublicTraffic": {
+                "type": "boolean",
+                "default": true,
+                "description": "Whether the sandbox's ports answer without a traffic token."
+              },
+              "allowOut": {
+                "type": "array",
+                "maxItems": 256,
+                "items": {
+                  "type": "string",
+                  "maxLength": 253
+                },
+                "description": "Addresses or CIDR blocks that the sandbox may reach; win over `denyOut`."
+              },
+              "denyOut": {
+                "type": "array",
+                "maxItems": 256,
+                "items": {
+                  "type": "string",
+                  "maxLength": 253
+                },
+                "description": "Addresses or CIDR blocks that it may not reach."
+              },
+              "maskRequestHost": {
+                "type": "string",
+                "maxLength": 253
+              },
+              "httpsPorts": {
+                "type": "array",
+                "maxItems": 256,
+                "items": {
+                  "type": "integer",
+                  "minimum": 1,
+                  "maximum": 65535
+                },
+                "description": "Ports whose servers inside speak HTTPS."
+              },
               "egressProxy": {
                 "type": "object",
                 "nullable": true,
@@ -4146,6 +4649,22 @@ const document = {
             "type": "integer",
             "format": "int32",
             "minimum": 0,
+            "description": "Seconds from now."
+          },
+          "memory": {
+            "type": "boolean",
+            "default": true
+          }
+        }
+      },
+      "ConnectSandboxV2": {
+        "type": "object",
+        "properties": {
+          "timeout": {
+            "type": "integer",
+            "format": "int32",
+            "minimum": 0,
+            "default": 300,
             "description": "Seconds from now."
           },
           "memory": {
@@ -4414,6 +4933,16 @@ const document = {
               "maskRequestHost": {
                 "type": "string",
                 "maxLength": 253
+              },
+              "httpsPorts": {
+                "type": "array",
+                "maxItems": 256,
+                "items": {
+                  "type": "integer",
+                  "minimum": 1,
+                  "maximum": 65535
+                },
+                "description": "Ports whose servers inside speak HTTPS."
               },
               "egressProxy": {
                 "type": "object",

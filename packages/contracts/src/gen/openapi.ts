@@ -66,7 +66,7 @@ export interface paths {
         /** Sandboxes, a page at a time */
         get: operations["listSandboxes"];
         put?: never;
-        /** Create a sandbox */
+        /** Create a sandbox, always secure */
         post: operations["createSandboxV2"];
         delete?: never;
         options?: never;
@@ -284,12 +284,14 @@ export interface components {
              * @description Whether the sandbox's ports answer without a traffic token.
              * @default true
              */
-            allowPublicTraffic: boolean;
+            allowPublicTraffic?: boolean;
             /** @description Addresses or CIDR blocks that the sandbox may reach; win over `denyOut`. */
             allowOut?: string[];
             /** @description Addresses or CIDR blocks that it may not reach. */
             denyOut?: string[];
             maskRequestHost?: string;
+            /** @description Ports whose servers inside speak HTTPS. */
+            httpsPorts?: number[];
             egressProxy?: {
                 [key: string]: unknown;
             } | null;
@@ -304,14 +306,14 @@ export interface components {
              * @description Seconds to live.
              * @default 15
              */
-            timeout: number;
+            timeout?: number;
             /**
              * @description Pause at the end time instead of ending.
              * @default false
              */
-            autoPause: boolean;
+            autoPause?: boolean;
             /** @default true */
-            autoPauseMemory: boolean;
+            autoPauseMemory?: boolean;
             autoResume?: {
                 enabled: boolean;
             };
@@ -319,7 +321,38 @@ export interface components {
              * @description Require an access token for commands and files.
              * @default false
              */
-            secure: boolean;
+            secure?: boolean;
+            allow_internet_access?: boolean;
+            network?: components["schemas"]["NetworkConfig"];
+            metadata?: components["schemas"]["Metadata"];
+            envVars?: components["schemas"]["EnvVars"];
+            mcp?: {
+                [key: string]: unknown;
+            } | null;
+            iam?: {
+                [key: string]: unknown;
+            };
+            volumeMounts?: components["schemas"]["VolumeMount"][];
+        };
+        /** @description As `NewSandbox`, and always secure. */
+        NewSandboxV2: {
+            templateID: string;
+            /**
+             * Format: int32
+             * @description Seconds to live.
+             * @default 300
+             */
+            timeout?: number;
+            /**
+             * @description Pause at the end time instead of ending.
+             * @default false
+             */
+            autoPause?: boolean;
+            /** @default true */
+            autoPauseMemory?: boolean;
+            autoResume?: {
+                enabled: boolean;
+            };
             allow_internet_access?: boolean;
             network?: components["schemas"]["NetworkConfig"];
             metadata?: components["schemas"]["Metadata"];
@@ -335,7 +368,17 @@ export interface components {
         ConnectSandbox: {
             timeout: components["schemas"]["TimeoutSeconds"];
             /** @default true */
-            memory: boolean;
+            memory?: boolean;
+        };
+        ConnectSandboxV2: {
+            /**
+             * Format: int32
+             * @description Seconds from now.
+             * @default 300
+             */
+            timeout?: number;
+            /** @default true */
+            memory?: boolean;
         };
         VolumeMount: {
             name: string;
@@ -535,9 +578,19 @@ export interface components {
                 "application/json": components["schemas"]["NewSandbox"];
             };
         };
+        NewSandboxV2: {
+            content: {
+                "application/json": components["schemas"]["NewSandboxV2"];
+            };
+        };
         ConnectSandbox: {
             content: {
                 "application/json": components["schemas"]["ConnectSandbox"];
+            };
+        };
+        ConnectSandboxV2: {
+            content: {
+                "application/json": components["schemas"]["ConnectSandboxV2"];
             };
         };
     };
@@ -590,6 +643,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     listRunningSandboxes: {
@@ -619,6 +673,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     createSandbox: {
@@ -683,6 +738,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     createSandboxV2: {
@@ -692,7 +748,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody: components["requestBodies"]["NewSandbox"];
+        requestBody: components["requestBodies"]["NewSandboxV2"];
         responses: {
             201: components["responses"]["SandboxCreated"];
             400: components["responses"]["BadRequest"];
@@ -729,6 +785,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
             500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     killSandbox: {
@@ -854,7 +911,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: components["requestBodies"]["ConnectSandbox"];
+        requestBody?: components["requestBodies"]["ConnectSandboxV2"];
         responses: {
             200: components["responses"]["SandboxConnected"];
             400: components["responses"]["BadRequest"];
@@ -881,6 +938,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
             500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
         };
     };
     patchSandboxMetadata: {
