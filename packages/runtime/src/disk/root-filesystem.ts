@@ -1,0 +1,112 @@
+import { chown, lstat, mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { detach, mount, mountFlags, mountIdmapped, SystemCallError, unmount } from "../host/kernel.ts";
+import type { Slot } from "../slots.ts";
+import type { BlankImages } from "./blank-image.ts";
+import { releaseLoopDevices, withLoopDevice } from "./loop-device.ts";
+import { openUserNamespace } from "./user-namespace.ts";
+
+/** Where the parts of a sandbox's root file system lie below its directory. */
+export function rootPaths(directory: string) {
+  return {
+    image: join(directory, "disk.img"),
+    /** The mounted image: `upper` and `work` of the overlay. */
+    disk: join(directory, "disk"),
+    lower: join(directory, "lower"),
+    /** The merged root. */
+    root: join(directory, "rootfs"),
+  };
+}
+
+export interface RootFilesystem {
+  readonly directory: string;
+  readonly stateDir: string;
+  readonly slot: Slot;
+  readonly template: string;
+  readonly diskMb: number;
+  /** Paths relative to the root, and content; directories that they need get the template's mode. */
+  readonly files: ReadonlyMap<string, string>;
+}
+
+/**
+ * The template below, a bounded image on top. The template is seen through a mount that shifts its ids into the slot's
+ * range; the mount itself is gone afterwards, the overlay keeps it.
+ */
+export async function assembleRoot(images: BlankImages, root: RootFilesystem): Promise<void> {
+  const paths = rootPaths(root.directory);
+  await Promise.all([paths.disk, paths.lower, paths.root].map((path) => mkdir(path, { mode: 0o755 })));
+  await Promise.all([mountUpper(images, root), mountLower(root)]);
+  // index and nfs_export: file watchers that survive a checkpoint need file handles.
+  const layers = `lowerdir=${paths.lower},upperdir=${paths.disk}/upper,workdir=${paths.disk}/work`;
+  await mount("overlay", paths.root, "overlay", mountFlags.noDev, `${layers},index=on,nfs_export=on`);
+  await unmount(paths.lower);
+}
+
+async function mountUpper(images: BlankImages, root: RootFilesystem): Promise<void> {
+  const paths = rootPaths(root.directory);
+  await images.write(paths.image, root.diskMb);
+  await withLoopDevice(paths.image, (device) =>
+    // noinit_itable: the kernel would fill the sparse image with zeroed inode tables in the background.
+    mount(device, paths.disk, "ext4", mountFlags.noAtime | mountFlags.noDev, "discard,noinit_itable"),
+  );
+  const upper = join(paths.disk, "upper");
+  const owner = root.slot.firstId;
+  await mkdir(join(paths.disk, "work"), { mode: 0o700 });
+  await mkdir(upper, { mode: 0o755 });
+  await chown(upper, owner, owner);
+  // The upper layer is new and nobody has written to it: its paths hold no links that lead elsewhere.
+  for (const [path, content] of root.files) {
+    const names = path.split("/");
+    for (let depth = 1; depth < names.length; depth += 1) {
+      const parent = names.slice(0, depth).join("/");
+      await mkdir(join(upper, parent), { mode: await modeInTemplate(root.template, parent) }).then(
+        () => chown(join(upper, parent), owner, owner),
+        ignoreCode("EEXIST"),
+      );
+    }
+    await writeFile(join(upper, path), content, { mode: 0o644, flag: "wx" });
+    await chown(join(upper, path), owner, owner);
+  }
+}
+
+async function modeInTemplate(template: string, path: string): Promise<number> {
+  const stats = await lstat(join(template, path)).catch(() => undefined);
+  return stats?.isDirectory() ? stats.mode & 0o7777 : 0o755;
+}
+
+async function mountLower(root: RootFilesystem): Promise<void> {
+  const namespace = await openUserNamespace(root.slot.firstId, root.stateDir);
+  try {
+    mountIdmapped(root.template, rootPaths(root.directory).lower, namespace.fd);
+  } finally {
+    await namespace.close();
+  }
+}
+
+/** Takes the mounts and the device away, from any state. */
+export async function dismantleRoot(directory: string): Promise<void> {
+  const paths = rootPaths(directory);
+  for (const path of [paths.root, paths.lower, paths.disk]) await unmountIfMounted(path);
+  await releaseLoopDevices(paths.image, 10_000);
+}
+
+/** Unmounts whatever is mounted at the path, however often; busy ones vanish when their last user does. */
+export async function unmountIfMounted(path: string): Promise<void> {
+  for (;;) {
+    try {
+      await unmount(path).catch((error: unknown) => {
+        if (error instanceof SystemCallError && error.code === "EBUSY") return unmount(path, detach);
+        throw error;
+      });
+    } catch (error) {
+      if (error instanceof SystemCallError && (error.code === "EINVAL" || error.code === "ENOENT")) return;
+      throw error;
+    }
+  }
+}
+
+function ignoreCode(code: string): (error: unknown) => void {
+  return (error) => {
+    if (!(error instanceof Error && "code" in error && error.code === code)) throw error;
+  };
+}

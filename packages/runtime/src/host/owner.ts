@@ -1,0 +1,37 @@
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { CastellanError } from "@castellan/domain";
+import { identify, isAlive, type ProcessIdentity } from "./process.ts";
+
+const fileName = "owner.json";
+
+/**
+ * Takes the state directory for this process. Two owners would clear each other's sandboxes away.
+ * @throws `conflict` while another live process owns it.
+ */
+export async function takeOwnership(stateDir: string): Promise<void> {
+  const path = join(stateDir, fileName);
+  const owner = parse(await readFile(path, "utf8").catch(() => ""));
+  if (owner !== undefined && owner.pid !== process.pid && isAlive(owner)) {
+    throw new CastellanError("conflict", `${stateDir} is in use by process ${owner.pid}`);
+  }
+  await writeFile(`${path}.new`, JSON.stringify(identify(process.pid)), { mode: 0o600 });
+  await rename(`${path}.new`, path);
+}
+
+export async function giveUpOwnership(stateDir: string): Promise<void> {
+  await rm(join(stateDir, fileName), { force: true });
+}
+
+function parse(text: string): ProcessIdentity | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value !== "object" || value === null) return undefined;
+    if (!("pid" in value && "startTicks" in value && "bootId" in value)) return undefined;
+    const { pid, startTicks, bootId } = value;
+    if (typeof pid !== "number" || typeof startTicks !== "string" || typeof bootId !== "string") return undefined;
+    return { pid, startTicks, bootId };
+  } catch {
+    return undefined;
+  }
+}

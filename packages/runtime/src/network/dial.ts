@@ -1,0 +1,72 @@
+import { closeSync } from "node:fs";
+import { Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { CastellanError } from "@castellan/domain";
+import { connectProgress, inNetworkNamespace, streamSocket } from "../host/kernel.ts";
+
+const timeoutMs = 5000;
+
+/**
+ * A TCP connection that begins inside a network namespace, to a server on its loopback or on `address`.
+ * @throws `unavailable` when nothing listens, `deadline_exceeded` after 5 s, `cancelled` on abort.
+ */
+export async function dial(
+  namespaceFd: number,
+  address: string,
+  port: number,
+  signal: AbortSignal | undefined,
+): Promise<Socket> {
+  const deadline = performance.now() + timeoutMs;
+  for (const target of [ipv4("127.0.0.1", port), loopbackIpv6(port), ipv4(address, port)]) {
+    const fd = await connectTo(namespaceFd, target, deadline, signal);
+    if (fd !== undefined) return new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
+  }
+  throw new CastellanError("unavailable", `Nothing listens on port ${port}`);
+}
+
+async function connectTo(
+  namespaceFd: number,
+  target: SocketAddress,
+  deadline: number,
+  signal: AbortSignal | undefined,
+): Promise<number | undefined> {
+  const fd = inNetworkNamespace(namespaceFd, () => streamSocket(target.family));
+  try {
+    // On loopback the second question is answered at once, unless the server's queue is full.
+    for (let pause = 0; ; pause = Math.min(pause + 1, 20)) {
+      const progress = connectProgress(fd, target.bytes);
+      if (progress === "connected") return fd;
+      if (progress === "refused") break;
+      if (performance.now() > deadline) throw new CastellanError("deadline_exceeded", "The port does not answer");
+      if (pause > 0) await sleep(pause);
+      if (signal?.aborted) throw new CastellanError("cancelled", "The connection was given up");
+    }
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+  closeSync(fd);
+  return undefined;
+}
+
+interface SocketAddress {
+  readonly family: 4 | 6;
+  /** `struct sockaddr_in` or `sockaddr_in6`. */
+  readonly bytes: Buffer;
+}
+
+function ipv4(address: string, port: number): SocketAddress {
+  const bytes = Buffer.alloc(16);
+  bytes.writeUInt16LE(2, 0);
+  bytes.writeUInt16BE(port, 2);
+  bytes.set(address.split(".").map(Number), 4);
+  return { family: 4, bytes };
+}
+
+function loopbackIpv6(port: number): SocketAddress {
+  const bytes = Buffer.alloc(28);
+  bytes.writeUInt16LE(10, 0);
+  bytes.writeUInt16BE(port, 2);
+  bytes[23] = 1;
+  return { family: 6, bytes };
+}

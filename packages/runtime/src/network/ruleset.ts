@@ -1,0 +1,152 @@
+import type { Slot } from "../slots.ts";
+import { formatIpv4Block, type Ipv4Block } from "./addresses.ts";
+import { type EgressRules, protectedRanges } from "./egress.ts";
+
+/** What the firewall of a node knows. */
+export interface NodeNetwork {
+  readonly devicePrefix: string;
+  readonly subnet: string;
+  readonly nameservers: readonly string[];
+  readonly forbidden: readonly Ipv4Block[];
+}
+
+/** Connections that one sandbox may hold open to the outside: the host's table of them is shared by all. */
+const connectionLimit = 4096;
+
+/** The table that holds everything of the node; no other table is ever touched. */
+export function tableName(devicePrefix: string): string {
+  return `castellan_${devicePrefix}`;
+}
+
+/**
+ * The chains that every sandbox of the node passes, as one nft transaction. May be repeated: rules of sandboxes stay.
+ * An interface that no sandbox has claimed reaches nothing.
+ */
+export function nodeScript(network: NodeNetwork): string {
+  const table = `inet ${tableName(network.devicePrefix)}`;
+  const ours = `"${network.devicePrefix}-*"`;
+  const chains: [name: string, hook: string, rules: string[]][] = [
+    [
+      "source",
+      "{ type filter hook prerouting priority raw; policy accept; }",
+      [`iifname ${ours} meta nfproto ipv6 drop`, `iifname ${ours} iifname . ip saddr != @sources drop`],
+    ],
+    ["outbound", "", [`oifname ${ours} drop`, "iifname vmap @sandboxes", "drop"]],
+    ["inbound", "", ["ct state established,related accept", "drop"]],
+    [
+      "forward",
+      "{ type filter hook forward priority filter; policy accept; }",
+      [`iifname ${ours} goto outbound`, `oifname ${ours} goto inbound`],
+    ],
+    [
+      "tohost",
+      "",
+      [
+        "ct state established,related accept",
+        ...(network.nameservers.length === 0
+          ? []
+          : [`iifname @resolving ip daddr ${set(network.nameservers)} meta l4proto { tcp, udp } th dport 53 accept`]),
+        "drop",
+      ],
+    ],
+    ["input", "{ type filter hook input priority filter; policy accept; }", [`iifname ${ours} goto tohost`]],
+    [
+      "postrouting",
+      "{ type nat hook postrouting priority srcnat; policy accept; }",
+      [`ip saddr ${network.subnet} oifname != ${ours} masquerade`],
+    ],
+  ];
+  return lines([
+    `add table ${table}`,
+    `add set ${table} sources { type ifname . ipv4_addr; }`,
+    `add set ${table} resolving { type ifname; }`,
+    `add map ${table} sandboxes { type ifname : verdict; }`,
+    ...chains.map(([name, hook]) => `add chain ${table} ${name} ${hook}`.trimEnd()),
+    ...chains.map(([name]) => `flush chain ${table} ${name}`),
+    ...chains.flatMap(([name, , rules]) => rules.map((rule) => `add rule ${table} ${name} ${rule}`)),
+  ]);
+}
+
+/** Takes away the whole table, whether or not it is there. */
+export function removeNodeScript(devicePrefix: string): string {
+  const table = `inet ${tableName(devicePrefix)}`;
+  return lines([`add table ${table}`, `delete table ${table}`]);
+}
+
+/** Lets a sandbox out. */
+export function addSandboxScript(network: NodeNetwork, slot: Slot, rules: EgressRules): string {
+  const table = `inet ${tableName(network.devicePrefix)}`;
+  return lines([
+    `add chain ${table} ${chainName(slot)}`,
+    `flush chain ${table} ${chainName(slot)}`,
+    ...sandboxRules(network, slot, rules),
+    `add element ${table} sources { "${slot.device}" . ${slot.address} }`,
+    `add element ${table} sandboxes { "${slot.device}" : jump ${chainName(slot)} }`,
+    ...(rules.dns ? [`add element ${table} resolving { "${slot.device}" }`] : []),
+  ]);
+}
+
+/** Changes what a sandbox may reach. */
+export function changeSandboxScript(network: NodeNetwork, slot: Slot, rules: EgressRules): string {
+  const table = `inet ${tableName(network.devicePrefix)}`;
+  const resolving = `element ${table} resolving { "${slot.device}" }`;
+  return lines([
+    `flush chain ${table} ${chainName(slot)}`,
+    ...sandboxRules(network, slot, rules),
+    `add ${resolving}`,
+    ...(rules.dns ? [] : [`delete ${resolving}`]),
+  ]);
+}
+
+/** Forgets a sandbox, whether or not all of it is there. */
+export function removeSandboxScript(network: NodeNetwork, slot: Slot): string {
+  const table = `inet ${tableName(network.devicePrefix)}`;
+  const elements = [
+    `sources { "${slot.device}" . ${slot.address} }`,
+    `sandboxes { "${slot.device}" : jump ${chainName(slot)} }`,
+    `resolving { "${slot.device}" }`,
+  ];
+  return lines([
+    // Adding first makes the removal right from any state.
+    `add chain ${table} ${chainName(slot)}`,
+    ...elements.map((element) => `add element ${table} ${element}`),
+    ...elements.map((element) => `delete element ${table} ${element}`),
+    `flush chain ${table} ${chainName(slot)}`,
+    `delete chain ${table} ${chainName(slot)}`,
+  ]);
+}
+
+function sandboxRules(network: NodeNetwork, slot: Slot, rules: EgressRules): string[] {
+  const table = `inet ${tableName(network.devicePrefix)}`;
+  const refuse = "reject with icmpx admin-prohibited";
+  const dns =
+    rules.dns && network.nameservers.length > 0
+      ? [`ip daddr ${set(network.nameservers)} meta l4proto { tcp, udp } th dport 53 accept`]
+      : [];
+  return [
+    `ct state new ct count over ${connectionLimit} drop`,
+    ...dns,
+    ...to(network.forbidden, refuse),
+    ...to(rules.named, "accept"),
+    ...to(protectedRanges, refuse),
+    ...to(rules.allowed, "accept"),
+    ...to(rules.denied, refuse),
+    "accept",
+  ].map((rule) => `add rule ${table} ${chainName(slot)} ${rule}`);
+}
+
+function chainName(slot: Slot): string {
+  return `sandbox_${slot.number.toString(16)}`;
+}
+
+function to(blocks: readonly Ipv4Block[], verdict: string): string[] {
+  return blocks.length === 0 ? [] : [`ip daddr ${set(blocks.map(formatIpv4Block))} ${verdict}`];
+}
+
+function set(elements: readonly string[]): string {
+  return `{ ${elements.join(", ")} }`;
+}
+
+function lines(commands: readonly string[]): string {
+  return `${commands.join("\n")}\n`;
+}

@@ -1,0 +1,113 @@
+import { existsSync } from "node:fs";
+import { chmod, mkdir, readFile, statfs, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { CastellanError } from "@castellan/domain";
+import { Cgroups } from "./cgroup/groups.ts";
+import { currentCgroupLayout } from "./cgroup/layout.ts";
+import { stageDaemon } from "./daemon-directory.ts";
+import { BlankImages } from "./disk/blank-image.ts";
+import { commandsOf, type RunCommand } from "./host/command.ts";
+import { takeOwnership } from "./host/owner.ts";
+import { parseIpv4Block } from "./network/addresses.ts";
+import { Firewall } from "./network/firewall.ts";
+import { hostNameservers } from "./network/nameservers.ts";
+import { type NodeNetwork, nodeScript } from "./network/ruleset.ts";
+import { hookScript } from "./network/wiring.ts";
+import type { HostTraits } from "./oci/config.ts";
+import { Runc } from "./oci/runc.ts";
+import type { RuntimeOptions } from "./sandbox-runtime.ts";
+
+/** Everything of the host that the executions of one node share. */
+export interface NodeHost {
+  readonly options: RuntimeOptions;
+  readonly run: RunCommand;
+  readonly runc: Runc;
+  readonly images: BlankImages;
+  readonly firewall: Firewall;
+  readonly network: NodeNetwork;
+  readonly cgroups: Cgroups;
+  readonly traits: HostTraits;
+  readonly mtu: number;
+  readonly hook: string;
+  readonly daemonDirectory: string;
+  readonly executionsDirectory: string;
+}
+
+/**
+ * Prepares directories, forwarding, firewall and cgroups. Turns `net.ipv4.ip_forward` on and leaves it on: others may
+ * rely on it by the time this node ends.
+ */
+export async function prepareHost(options: RuntimeOptions): Promise<NodeHost> {
+  const { stateDir, devicePrefix } = options;
+  const executionsDirectory = join(stateDir, "executions");
+  // A sandbox's root is an ordinary user of the host and must be able to cross these to reach its own directory.
+  for (const path of [stateDir, executionsDirectory]) {
+    await mkdir(path, { recursive: true, mode: 0o711 });
+    await chmod(path, 0o711);
+  }
+  await takeOwnership(stateDir);
+  const run = commandsOf(stateDir);
+  const network: NodeNetwork = {
+    devicePrefix,
+    subnet: options.subnet,
+    nameservers: options.nameservers ?? hostNameservers(),
+    forbidden: (options.forbiddenOut ?? []).flatMap((entry) => parseIpv4Block(entry) ?? []),
+  };
+  const firewall = new Firewall(run);
+  const cgroups = new Cgroups(currentCgroupLayout(), devicePrefix);
+  const hook = join(stateDir, "wire-network");
+  const [daemonDirectory, mtu, openFilesLimit] = await Promise.all([
+    stageDaemon(stateDir, options.daemon),
+    uplinkMtu(),
+    ownOpenFilesLimit(),
+    writeFile("/proc/sys/net/ipv4/ip_forward", "1"),
+    firewall.apply(nodeScript(network)),
+    cgroups.prepare(),
+    writeFile(hook, hookScript).then(() => chmod(hook, 0o700)),
+  ]);
+  return {
+    options,
+    run,
+    runc: new Runc(stateDir, run),
+    images: new BlankImages(stateDir, run),
+    firewall,
+    network,
+    cgroups,
+    traits: { openFilesLimit, limitsSwap: cgroups.limitsSwap(), hasIpv6: existsSync("/proc/sys/net/ipv6") },
+    mtu,
+    hook,
+    daemonDirectory,
+    executionsDirectory,
+  };
+}
+
+/** @throws `unavailable` when the disk below the state directory is nearly full: images promise more than they take. */
+export async function admit({ options }: NodeHost): Promise<void> {
+  const least = options.minimumFreeMb ?? 1024;
+  const { bavail, bsize } = await statfs(options.stateDir);
+  const freeMb = Math.floor((bavail * bsize) / (1024 * 1024));
+  if (freeMb < least) {
+    throw new CastellanError("unavailable", "The node has too little disk space for another sandbox", {
+      cause: new Error(`${freeMb} MiB free, ${least} needed`),
+    });
+  }
+}
+
+/** A sandbox whose packets are larger than the way out loses time, or everything where ICMP is filtered. */
+async function uplinkMtu(): Promise<number> {
+  const routes = await readFile("/proc/net/route", "utf8").catch(() => "");
+  const [device] =
+    routes
+      .split("\n")
+      .find((line) => line.split("\t")[1] === "00000000")
+      ?.split("\t") ?? [];
+  if (device === undefined) return 1500;
+  const mtu = Number(await readFile(`/sys/class/net/${device}/mtu`, "utf8").catch(() => "1500"));
+  return mtu >= 576 && mtu <= 9000 ? mtu : 1500;
+}
+
+async function ownOpenFilesLimit(): Promise<number> {
+  const limits = await readFile("/proc/self/limits", "utf8");
+  const hard = Number(/^Max open files\s+\S+\s+(\d+)/m.exec(limits)?.[1] ?? 4096);
+  return Math.min(hard, 1_048_576);
+}

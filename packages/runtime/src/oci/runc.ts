@@ -1,0 +1,44 @@
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { CastellanError } from "@castellan/domain";
+import type { RunCommand } from "../host/command.ts";
+
+/** Starts containers with runc; its own state is below `stateDir/runc`. */
+export class Runc {
+  readonly #root: string;
+  readonly #run: RunCommand;
+
+  constructor(stateDir: string, run: RunCommand) {
+    this.#root = join(stateDir, "runc");
+    this.#run = run;
+  }
+
+  /**
+   * Creates and starts the container that `bundle/config.json` describes, detached.
+   * @returns the pid of its init.
+   * @throws `internal` with what runc logged as the cause, `deadline_exceeded`, `cancelled`.
+   */
+  async start(executionId: string, bundle: string, signal: AbortSignal): Promise<number> {
+    const pidFile = join(bundle, "init.pid");
+    const log = join(bundle, "runc.log");
+    const args = ["--root", this.#root, "--log", log, "run", "--detach", "--pid-file", pidFile, "--bundle", bundle];
+    try {
+      // The container keeps runc's standard streams: pipes would end with this process, files could not be checkpointed.
+      await this.#run("runc", [...args, executionId], { output: "discard", timeoutMs: 30_000, signal });
+    } catch (error) {
+      const said = (await readFile(log, "utf8").catch(() => "")).slice(-4000);
+      if (error instanceof CastellanError && error.code !== "internal") throw error;
+      throw new CastellanError("internal", "The sandbox could not be started", {
+        cause: new Error(said, { cause: error }),
+      });
+    }
+    const pid = Number(await readFile(pidFile, "utf8"));
+    if (!Number.isInteger(pid) || pid < 2) throw new CastellanError("internal", "runc gave no process id");
+    return pid;
+  }
+
+  /** Forgets a container whose processes are dead. */
+  async forget(executionId: string): Promise<void> {
+    await rm(join(this.#root, executionId), { recursive: true, force: true });
+  }
+}
