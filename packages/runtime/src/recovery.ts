@@ -86,7 +86,7 @@ async function clearMounts(host: NodeHost, kept: ReadonlySet<string>): Promise<v
 }
 
 async function clearInterfaces(host: NodeHost, kept: ReadonlySet<string>): Promise<void> {
-  const ours = new RegExp(`^${host.options.devicePrefix}-[0-9a-f]+p?$`);
+  const ours = new RegExp(`^${host.options.devicePrefix}-[0-9a-f]+$`);
   const links = await readdir("/sys/class/net");
   await removeInterfaces(
     host.run,

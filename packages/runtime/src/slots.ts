@@ -9,8 +9,6 @@ export interface Slot {
   readonly firstId: number;
   /** Interface on the host's side. */
   readonly device: string;
-  /** Name of the sandbox's side until it moves in. */
-  readonly peer: string;
   /** Host's side and sandbox's side of a /31. */
   readonly gateway: string;
   readonly address: string;
@@ -81,7 +79,6 @@ export class Slots {
       // Slot 1 has the first range.
       firstId: this.#uidBase + (number - 1) * idsPerSlot,
       device,
-      peer: `${device}p`,
       gateway: formatIpv4(gateway),
       address: formatIpv4(gateway + 1),
     };

@@ -6,7 +6,7 @@ import { type ExecutionRecord, writeRecord } from "./execution-record.ts";
 import { identify } from "./host/process.ts";
 import { egressRules } from "./network/egress.ts";
 import { addSandboxScript } from "./network/ruleset.ts";
-import { addInterfaces, sandboxSide } from "./network/wiring.ts";
+import { raiseHostSide, sandboxSide } from "./network/wiring.ts";
 import type { NodeHost } from "./node-host.ts";
 import { ociConfig } from "./oci/config.ts";
 import { type HeldExecution, openNetwork, type RunningExecution } from "./running-execution.ts";
@@ -35,7 +35,6 @@ export async function startExecution(
     diskMb: spec.resources.diskMb,
     files: filesFor(host, spec, slot.address),
   }).then(() => laps.lap("disk"));
-  const interfaces = addInterfaces(host.run, slot, host.mtu, signal).then(() => laps.lap("interfaces"));
   const firewall = host.firewall
     .apply(addSandboxScript(host.network, slot, egressRules(record.egress)))
     .then(() => laps.lap("firewall"));
@@ -52,9 +51,9 @@ export async function startExecution(
   });
   const files = Promise.all([
     writeFile(join(directory, "config.json"), JSON.stringify(config), { mode: 0o600 }),
-    writeFile(batch, sandboxSide(slot)),
+    writeFile(batch, sandboxSide(slot, host.mtu, process.pid)),
   ]);
-  await allSettled([disk, interfaces, firewall, files]);
+  await allSettled([disk, firewall, files]);
   if (signal.aborted) throw new CastellanError("cancelled", "The start was given up");
 
   const pid = await host.runc.start(spec.executionId, directory, signal);
@@ -64,6 +63,8 @@ export async function startExecution(
   const network = await openNetwork(init);
   const running: ExecutionRecord = { ...record, init };
   try {
+    // The daemon takes far longer to start than this.
+    await raiseHostSide(host.run, slot, signal);
     await writeRecord(directory, running);
   } catch (error) {
     await network.close();

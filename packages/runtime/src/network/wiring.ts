@@ -1,24 +1,17 @@
+import { writeFile } from "node:fs/promises";
 import type { RunCommand } from "../host/command.ts";
 import type { Slot } from "../slots.ts";
 
 /**
- * The pair of interfaces that joins a sandbox to the host. The host's side is made before runc runs; runc makes the
- * network namespace, and its hook moves the other side in: a namespace made outside belongs to another user namespace.
+ * The pair of interfaces that joins a sandbox to the host. runc makes the network namespace (one made outside would
+ * belong to another user namespace) and its hook makes the pair inside, with the other end in the host's: moving an
+ * interface between namespaces afterwards takes two to four times as long.
  */
 
-/** `ip -batch` for the host's side. */
-export function hostSide(slot: Slot, mtu: number): string {
+/** `ip -batch` for the hook, run inside the sandbox's network. `hostPid` is a process in the host's network. */
+export function sandboxSide(slot: Slot, mtu: number, hostPid: number): string {
   return [
-    `link add ${slot.device} mtu ${mtu} type veth peer name ${slot.peer} mtu ${mtu}`,
-    `addr add ${slot.gateway}/31 dev ${slot.device}`,
-    `link set ${slot.device} up`,
-    "",
-  ].join("\n");
-}
-
-/** `ip -batch` for the sandbox's side, once it is inside and called eth0. */
-export function sandboxSide(slot: Slot): string {
-  return [
+    `link add eth0 mtu ${mtu} type veth peer name ${slot.device} mtu ${mtu} netns ${hostPid}`,
     "link set lo up",
     `addr add ${slot.address}/31 dev eth0`,
     "link set eth0 up",
@@ -29,20 +22,23 @@ export function sandboxSide(slot: Slot): string {
 
 /** The hook's program. runc gives it the container's state as JSON; the pid is the first number of that name. */
 export const hookScript = `#!/bin/sh
-# Usage: wire-network PEER BATCH
+# Usage: wire-network BATCH
 set -eu
 read -r state || :
 pid=\${state#*'"pid":'}
 pid=\${pid%%[!0-9]*}
-ip link set dev "$1" netns "$pid" name eth0
-exec nsenter --target "$pid" --net ip -batch "$2"
+exec nsenter --target "$pid" --net ip -batch "$1"
 `;
 
-export async function addInterfaces(run: RunCommand, slot: Slot, mtu: number, signal?: AbortSignal): Promise<void> {
-  await run("ip", ["-batch", "-"], { input: hostSide(slot, mtu), ...(signal === undefined ? {} : { signal }) });
+/** Brings up the host's end, which the hook has made. */
+export async function raiseHostSide(run: RunCommand, slot: Slot, signal?: AbortSignal): Promise<void> {
+  // No addresses of its own choosing: sandboxes speak IPv4 only.
+  await writeFile(`/proc/sys/net/ipv6/conf/${slot.device}/disable_ipv6`, "1").catch(ignoreMissing);
+  const input = `addr add ${slot.gateway}/31 dev ${slot.device}\nlink set ${slot.device} up\n`;
+  await run("ip", ["-batch", "-"], { input, ...(signal === undefined ? {} : { signal }) });
 }
 
-/** Removes both sides, whether or not they are there. */
+/** Removes the pairs with these ends, whether or not they are there. */
 export async function removeInterfaces(run: RunCommand, devices: readonly string[]): Promise<void> {
   if (devices.length === 0) return;
   const input = devices.map((device) => `link del ${device}\n`).join("");
@@ -55,4 +51,9 @@ function onlyMissing(error: unknown): boolean {
   const said = error instanceof Error && error.cause instanceof Error ? error.cause.message : "";
   const complaints = said.split("\n").filter((line) => line !== "" && !line.startsWith("Command failed"));
   return complaints.length > 0 && complaints.every((line) => line.includes("Cannot find device"));
+}
+
+/** Kernels without IPv6 have no such file. */
+function ignoreMissing(error: unknown): void {
+  if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
 }

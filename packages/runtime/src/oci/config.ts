@@ -89,9 +89,7 @@ export function ociConfig(input: ConfigInput) {
     mounts: mounts(input),
     hooks: {
       // prestart and not createRuntime: it runs at a restore from a checkpoint too.
-      prestart: [
-        { path: input.hook.program, args: ["wire-network", slot.peer, input.hook.batch], env: [hookPath], timeout: 10 },
-      ],
+      prestart: [{ path: input.hook.program, args: ["wire-network", input.hook.batch], env: [hookPath], timeout: 10 }],
     },
     linux: {
       namespaces: ["user", "pid", "mount", "uts", "ipc", "network", "cgroup"].map((type) => ({ type })),

@@ -19,19 +19,19 @@ interface SeccompArgument {
   readonly index: number;
   readonly value: number;
   readonly valueTwo?: number;
-  readonly op: "SCMP_CMP_EQ" | "SCMP_CMP_MASKED_EQ";
+  readonly op: "SCMP_CMP_EQ" | "SCMP_CMP_GT" | "SCMP_CMP_MASKED_EQ";
 }
 
-const [EPERM, ENOSYS] = [1, 38];
+const [EPERM, ENOSYS, EAFNOSUPPORT] = [1, 38, 97];
 
 /** CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET. */
-const namespaceFlags = 0x7e02_0000;
+const namespaceFlags = [0x2_0000, 0x200_0000, 0x400_0000, 0x800_0000, 0x1000_0000, 0x2000_0000, 0x4000_0000];
 /** Only `unshare` knows CLONE_NEWTIME; in `clone` the bit belongs to the signal. */
 const timeNamespaceFlag = 0x80;
 
 /** Local sockets, IPv4, IPv6 and netlink. No raw packets (AF_PACKET), hypervisor (AF_VSOCK) or kernel crypto sockets. */
 const socketFamilies = [1, 2, 10, 16];
-/** Linux, Linux with a 32-bit machine name, both with randomisation off (debuggers), and "tell". */
+/** Plain, as a 32-bit machine, as Linux 2.6, both, without address randomisation (debuggers); and the question. */
 const personalities = [0, 0x8, 0x2_0000, 0x2_0008, 0x4_0000, 0xffff_ffff];
 
 const nativeArchitecture: Partial<Record<NodeJS.Architecture, string>> = {
@@ -54,28 +54,38 @@ export function seccompProfile(arch: NodeJS.Architecture = process.arch): Seccom
     syscalls: [
       { names: allowedCalls, action: "SCMP_ACT_ALLOW" },
       { names: refusedCalls, action: "SCMP_ACT_ERRNO", errnoRet: EPERM },
-      ...withoutFlags("clone", namespaceFlags),
-      ...withoutFlags("unshare", namespaceFlags | timeNamespaceFlag),
-      ...withFirstArgument("socket", socketFamilies),
-      ...withFirstArgument("personality", personalities),
+      ...unlessFlags("clone", namespaceFlags),
+      ...unlessFlags("unshare", [...namespaceFlags, timeNamespaceFlag]),
+      ...onlyFamilies(socketFamilies),
+      ...personalities.map((value) => allow("personality", { index: 0, value, op: "SCMP_CMP_EQ" })),
     ],
   };
 }
 
-function withoutFlags(name: string, flags: number): SeccompRule[] {
+/** EPERM when one of the flags is set. */
+function unlessFlags(name: string, flags: readonly number[]): SeccompRule[] {
+  const all = flags.reduce((sum, flag) => sum | flag, 0);
   return [
-    {
-      names: [name],
-      action: "SCMP_ACT_ALLOW",
-      args: [{ index: 0, value: flags, valueTwo: 0, op: "SCMP_CMP_MASKED_EQ" }],
-    },
+    allow(name, { index: 0, value: all, valueTwo: 0, op: "SCMP_CMP_MASKED_EQ" }),
+    ...flags.map((flag) => refuse(name, EPERM, { index: 0, value: flag, valueTwo: flag, op: "SCMP_CMP_MASKED_EQ" })),
   ];
 }
 
-function withFirstArgument(name: string, values: readonly number[]): SeccompRule[] {
-  return values.map((value) => ({
-    names: [name],
-    action: "SCMP_ACT_ALLOW",
-    args: [{ index: 0, value, op: "SCMP_CMP_EQ" }],
-  }));
+/** The other families fail as on a kernel that does not know them. */
+function onlyFamilies(families: readonly number[]): SeccompRule[] {
+  const last = Math.max(...families);
+  const others = Array.from({ length: last }, (_, family) => family).filter((family) => !families.includes(family));
+  return [
+    ...families.map((value) => allow("socket", { index: 0, value, op: "SCMP_CMP_EQ" })),
+    ...others.map((value) => refuse("socket", EAFNOSUPPORT, { index: 0, value, op: "SCMP_CMP_EQ" })),
+    refuse("socket", EAFNOSUPPORT, { index: 0, value: last, op: "SCMP_CMP_GT" }),
+  ];
+}
+
+function allow(name: string, argument: SeccompArgument): SeccompRule {
+  return { names: [name], action: "SCMP_ACT_ALLOW", args: [argument] };
+}
+
+function refuse(name: string, errnoRet: number, argument: SeccompArgument): SeccompRule {
+  return { names: [name], action: "SCMP_ACT_ERRNO", errnoRet, args: [argument] };
 }
