@@ -45,8 +45,9 @@ export async function runCommand(file: string, args: readonly string[], options:
   const stop = signal === undefined ? deadline : AbortSignal.any([deadline, signal]);
   let killer: NodeJS.Timeout | undefined;
   const onStop = () => {
-    child.kill("SIGTERM");
-    killer = setTimeout(() => killGroup(child.pid), graceMs);
+    // The whole group, as Ctrl-C would: mmdebstrap, for one, waits for its own child before it acts on a signal.
+    signalGroup(child.pid, "SIGTERM");
+    killer = setTimeout(() => signalGroup(child.pid, "SIGKILL"), graceMs);
   };
   stop.addEventListener("abort", onStop, { once: true });
   try {
@@ -73,10 +74,10 @@ export async function runCommand(file: string, args: readonly string[], options:
   }
 }
 
-function killGroup(pid: number | undefined): void {
+function signalGroup(pid: number | undefined, signal: NodeJS.Signals): void {
   if (pid === undefined) return;
   try {
-    process.kill(-pid, "SIGKILL");
+    process.kill(-pid, signal);
   } catch {
     // It ended in the meantime.
   }

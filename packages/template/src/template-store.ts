@@ -81,15 +81,16 @@ export async function resolveTemplate(dir: string, idOrAlias: string): Promise<T
 /**
  * Makes a finished build the template's current one, in one step: readers see the old description or the new one.
  * The build's files must already be at `<dir>/<templateId>/<buildId>/rootfs`.
- * @throws `conflict` when another template has one of the aliases.
+ * @throws `conflict` when the id or one of the aliases names another template.
  */
 export async function registerTemplate(dir: string, description: TemplateDescription): Promise<Template> {
   parseTemplateDescription(JSON.stringify(description));
-  const { templateId, aliases } = description;
+  const { templateId } = description;
   for (const other of (await listTemplates(dir)).templates) {
-    const taken = aliases.find((alias) => other.aliases.includes(alias) || other.templateId === alias);
-    if (other.templateId !== templateId && taken !== undefined) {
-      throw new CastellanError("conflict", `The alias ${taken} belongs to template ${other.templateId}`);
+    if (other.templateId === templateId) continue;
+    const taken = names(description).find((name) => names(other).includes(name));
+    if (taken !== undefined) {
+      throw new CastellanError("conflict", `The name ${taken} belongs to template ${other.templateId}`);
     }
   }
   const folder = join(resolve(dir), templateId);
@@ -135,6 +136,10 @@ export async function removeBuild(build: StaleBuild): Promise<void> {
     throw new CastellanError("conflict", `Build ${build.buildId} of template ${build.templateId} is still mounted`);
   }
   await rm(build.path, { recursive: true, force: true });
+}
+
+function names({ templateId, aliases }: TemplateDescription): readonly string[] {
+  return [templateId, ...aliases];
 }
 
 async function readDescription(path: string, templateId: string): Promise<string> {

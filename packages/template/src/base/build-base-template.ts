@@ -43,9 +43,7 @@ export async function buildBaseTemplate(
     throw new CastellanError("permission_denied", "Building a template needs root: its files have many owners");
   }
   const node = await findPinnedNode();
-  const buildHash = createHash("sha256")
-    .update(JSON.stringify(recipe(node.version)))
-    .digest("hex");
+  const buildHash = await baseBuildHash();
 
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const lock = await lockFile(join(dir, ".build.lock"), options.signal, () =>
@@ -81,6 +79,14 @@ export async function buildBaseTemplate(
   } finally {
     await lock.release();
   }
+}
+
+/** SHA-256 over all that decides the files of a build made now, in hex. */
+export async function baseBuildHash(): Promise<string> {
+  const { version } = await findPinnedNode();
+  return createHash("sha256")
+    .update(JSON.stringify(recipe(version)))
+    .digest("hex");
 }
 
 /** The present base template if its files match; its settings follow the recipe without a build. */
