@@ -9,6 +9,7 @@ import { step } from "./steps.mjs";
 /** What goes into the bundle; package-lock.json stands for the npm packages in it. */
 const inputs = ["apps/envd", "packages/contracts/src", "package-lock.json"];
 const notInputs = new Set(["node_modules", "dist", ".turbo"]);
+const output = join(root, "apps/envd/dist/envd.mjs");
 const stamp = join(stateDirectory, "envd-bundle.sha256");
 
 /**
@@ -16,8 +17,6 @@ const stamp = join(stateDirectory, "envd-bundle.sha256");
  * file mounted.
  */
 export async function bundleDaemon(signal) {
-  const { castellan } = JSON.parse(readFileSync(join(root, "apps/envd/package.json"), "utf8"));
-  const output = join(root, "apps/envd", castellan?.bundle ?? "dist");
   const hash = hashOf(inputs);
   if (existsSync(output) && existsSync(stamp) && readFileSync(stamp, "utf8") === hash) return;
   await step("Bundling the sandbox daemon", async () => {

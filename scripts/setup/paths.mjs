@@ -20,7 +20,7 @@ export const sourceOptions = ["--conditions=source", "--disable-warning=Experime
 export function dataDirectory(args = []) {
   const at = args.indexOf("--data");
   const given = at >= 0 ? args[at + 1] : args.find((arg) => arg.startsWith("--data="))?.slice("--data=".length);
-  return given || process.env.CASTELLAN_DATA || "/var/lib/castellan";
+  return given || process.env["CASTELLAN_DATA"] || "/var/lib/castellan";
 }
 
 const systemDirectories = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
