@@ -1,0 +1,76 @@
+import type { SandboxManifest } from "@castellan/contracts/sandbox";
+import { type EgressPolicy, everywhere } from "@castellan/domain";
+import type { Logger } from "@castellan/telemetry";
+import type { DeletionCauseName } from "../state/records.ts";
+import { Alarm } from "./alarm.ts";
+
+/**
+ * `starting`: not to be seen yet. `running`: seeded and visible. `ending`: being stopped; it leaves the node when that
+ * is done.
+ */
+export type Phase = "starting" | "running" | "ending";
+
+export interface ExecutionParts {
+  readonly manifest: SandboxManifest;
+  readonly generation: number;
+  readonly phase: Phase;
+  readonly logger: Logger;
+  /** Called at the execution's end time and whenever `checkAgainAt` says. */
+  readonly onDue: (execution: Execution) => void;
+}
+
+/** One execution that this node starts, runs or ends. */
+export class Execution {
+  readonly sandboxId: string;
+  readonly executionId: string;
+  readonly generation: number;
+  readonly manifest: SandboxManifest;
+  readonly logger: Logger;
+  phase: Phase;
+  /** Gives the start up. */
+  readonly startAbort = new AbortController();
+  /** Settles when the start has come to its end, well or not. */
+  started: Promise<void> = Promise.resolve();
+  /** How many callers wait for the start. */
+  startWaiters = 0;
+  /** Settles when the execution has ended; a failed attempt takes itself away. */
+  ending: Promise<void> | undefined;
+  /** Why it ends; the first reason stays. */
+  endCause: DeletionCauseName | undefined;
+  readonly #alarm: Alarm;
+  #deadline = Number.POSITIVE_INFINITY;
+
+  constructor({ manifest, generation, phase, logger, onDue }: ExecutionParts) {
+    this.sandboxId = manifest.sandboxId;
+    this.executionId = manifest.executionId;
+    this.generation = generation;
+    this.manifest = manifest;
+    this.phase = phase;
+    this.logger = logger.child({ sandboxId: this.sandboxId, executionId: this.executionId });
+    this.#alarm = new Alarm(() => onDue(this));
+  }
+
+  /** The end time on the monotonic clock; infinity when there is none. */
+  get deadline(): number {
+    return this.#deadline;
+  }
+
+  set deadline(at: number) {
+    this.#deadline = at;
+    this.#alarm.set(at);
+  }
+
+  checkAgainAt(at: number): void {
+    this.#alarm.set(at);
+  }
+
+  stopClock(): void {
+    this.#alarm.off();
+  }
+}
+
+/** What the network is told: "no internet access" at create stays in force under every later list of rules. */
+export function effectiveEgress(manifest: SandboxManifest, policy: EgressPolicy): EgressPolicy {
+  if (manifest.allowInternetAccess !== false || policy.denyOut.includes(everywhere)) return policy;
+  return { allowOut: policy.allowOut, denyOut: [...policy.denyOut, everywhere] };
+}
