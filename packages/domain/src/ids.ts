@@ -1,8 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { CastellanError } from "./errors.ts";
 
-const alphabet = "abcdefghijklmnopqrstuvwxyz0123456789";
-
 /** `i` and 20 random lower-case letters or digits: 103 bits, and a valid DNS label. */
 export function newSandboxId(): string {
   return `i${randomLabel(20)}`;
@@ -11,6 +9,18 @@ export function newSandboxId(): string {
 /** `e` and 24 random lower-case letters or digits. New at every start, resume and fork. */
 export function newExecutionId(): string {
   return `e${randomLabel(24)}`;
+}
+
+const operationPrefix = randomLabel(12);
+let operations = 0;
+
+/**
+ * A new operation id: unique, and growing within one process, so that a store's index of them is appended to rather
+ * than written all over.
+ */
+export function newOperationId(): string {
+  operations += 1;
+  return operationPrefix + operations.toString(36).padStart(10, "0");
 }
 
 /**
@@ -38,6 +48,7 @@ function printable(text: string): string {
 }
 
 function randomLabel(length: number): string {
+  const alphabet = "abcdefghijklmnopqrstuvwxyz0123456789";
   // 252 is the largest multiple of 36 in a byte: larger bytes would favour the first letters.
   let label = "";
   while (label.length < length) {

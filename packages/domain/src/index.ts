@@ -1,6 +1,7 @@
 export { CastellanError, type ErrorCode, type ErrorDetails, hasCode } from "./errors.ts";
-export { newExecutionId, newSandboxId, parseSandboxId, sandboxNotFound } from "./ids.ts";
+export { newExecutionId, newOperationId, newSandboxId, parseSandboxId, sandboxNotFound } from "./ids.ts";
 export {
+  applyMetadataDelta,
   checkMetadataLimits,
   type Metadata,
   type MetadataDelta,
@@ -28,4 +29,11 @@ export type {
   SandboxResources,
   Team,
 } from "./sandbox.ts";
-export { countsAsConcurrent, mayBecome, publicState, type SandboxState, transitionalStates } from "./state.ts";
+export {
+  countsAsConcurrent,
+  mayBecome,
+  publicState,
+  type SandboxState,
+  stateConflict,
+  transitionalStates,
+} from "./state.ts";

@@ -62,6 +62,16 @@ export function mergeMetadata(current: Metadata, delta: MetadataDelta): { metada
   return { metadata: merged, changed };
 }
 
+/**
+ * The whole rule of an edit: the merge, and the limits on its result. An edit without effect is never refused.
+ * @throws `invalid_argument` when the result has too many keys or too many bytes.
+ */
+export function applyMetadataDelta(current: Metadata, delta: MetadataDelta): { metadata: Metadata; changed: boolean } {
+  const result = mergeMetadata(current, delta);
+  if (result.changed) checkMetadataLimits(result.metadata);
+  return result;
+}
+
 /** @throws `invalid_argument` when there are too many keys or too many bytes. */
 export function checkMetadataLimits(metadata: Metadata): void {
   if (metadata.size > metadataLimits.keys) {

@@ -1,3 +1,5 @@
+import { CastellanError } from "./errors.ts";
+
 /**
  * `creating → running → pausing → paused → resuming → running`, `snapshotting` (returns to running), `killing → gone`,
  * and `lost`, while a sandbox's node does not answer. "Gone" is no state: the record is removed.
@@ -13,17 +15,17 @@ export type SandboxState =
   | "lost";
 
 const transitions: Readonly<Record<SandboxState, readonly SandboxState[]>> = {
-  creating: ["running", "killing"],
+  creating: ["creating", "running", "killing"],
   running: ["pausing", "snapshotting", "killing", "lost"],
   pausing: ["paused", "running", "killing", "lost"],
   paused: ["resuming", "killing", "lost"],
-  resuming: ["running", "paused", "killing", "lost"],
+  resuming: ["resuming", "running", "paused", "killing", "lost"],
   snapshotting: ["running", "killing", "lost"],
   killing: [],
   lost: ["running", "paused", "killing"],
 };
 
-/** Whether a record may go from one state to the other. */
+/** Whether a record may go from one state to the other; a start may begin anew, as another execution. */
 export function mayBecome(from: SandboxState, to: SandboxState): boolean {
   return transitions[from].includes(to);
 }
@@ -57,4 +59,19 @@ export function publicState(state: SandboxState): "running" | "paused" | undefin
 /** Whether the sandbox counts against its team's limit of concurrent sandboxes. */
 export function countsAsConcurrent(state: SandboxState): boolean {
   return state !== "paused" && state !== "killing";
+}
+
+/** The error of a request that a sandbox's state does not allow, in the words that clients match. */
+export function stateConflict(sandboxId: string, state: SandboxState): CastellanError {
+  const words: Readonly<Record<SandboxState, string>> = {
+    creating: "being created",
+    running: "running",
+    pausing: "being paused",
+    paused: "paused",
+    resuming: "being resumed",
+    snapshotting: "being snapshotted",
+    killing: "being killed",
+    lost: "lost: its node does not answer",
+  };
+  return new CastellanError("conflict", `Sandbox "${sandboxId}" is ${words[state]}`);
 }

@@ -1,1 +1,4 @@
+export { openStore } from "./open.ts";
+export type { StoreLogger, StoreOptions } from "./options.ts";
+export { openSqliteStore, type SqliteStoreOptions } from "./sqlite/sqlite-store.ts";
 export type * from "./store.ts";

@@ -27,17 +27,21 @@ export interface SandboxStore {
   describe(): StoreDescription;
   /** The incarnation of the store that this connection has verified. */
   epoch(): Promise<Epoch>;
-  /** The store's clock; never steps back within one epoch. */
+  /** The store's clock; as one process sees it, it never steps back. */
   now(): Promise<Micros>;
-  /** Raises the epoch above a revision or epoch that a node holds and this store has not known. */
+  /**
+   * Raises the epoch above a revision or epoch that a node holds and this store has not known; answers the epoch that is
+   * then in force. A `known` below the epoch changes nothing.
+   */
   raiseEpoch(known: Epoch | Revision): Promise<Epoch>;
-  /** Stops timers and connections. Calls in flight are rejected with `unavailable`. */
+  /** Stops timers and connections. Calls in flight and later ones are rejected with `unavailable`. Idempotent. */
   close(): Promise<void>;
 
   // Teams
 
+  /** Creates or replaces a team. @throws `invalid_argument` unless the id is 1 to 64 of `A-Z a-z 0-9 _ -`. */
   putTeam(team: Team): Promise<void>;
-  /** `keyHash` is the lower-case hex SHA-256 of the key. */
+  /** `keyHash` is the lower-case hex SHA-256 of the key. @throws `not_found` when there is no such team. */
   putApiKey(key: ApiKey, keyHash: string): Promise<void>;
   findApiKey(keyHash: string): Promise<{ readonly key: ApiKey; readonly team: Team } | undefined>;
 
@@ -45,24 +49,30 @@ export interface SandboxStore {
 
   /**
    * Writes the record in state `creating`, before any node is asked. Counts the team's concurrent sandboxes in the same
-   * step.
-   * @throws `quota_exceeded` at the team's limit, `conflict` when the id exists.
+   * step. Creating the same sandbox and execution again answers with the record as it is now.
+   * @throws `quota_exceeded` at the team's limit; `conflict` when the id exists with another execution, or the execution
+   * was removed; `not_found` when there is no such team; `unavailable` when the epoch is not the store's.
    */
   create(sandbox: NewSandboxRecord, maxConcurrent: number): Promise<SandboxRecord>;
   get(teamId: string, sandboxId: string): Promise<SandboxRecord | undefined>;
   /** The same without knowing the team: for traffic to a sandbox and for the control loops. */
   locate(sandboxId: string): Promise<SandboxRecord | undefined>;
   list(teamId: string, query: ListQuery): Promise<ListPage>;
-  /** Sandboxes of the team that match, counted without reading them. */
-  countRunning(teamId: string, filter: Metadata): Promise<number>;
   /**
-   * Compare-and-set on execution and state; `mayBecome` holds for every pair.
-   * @throws `not_found`, or `conflict` when execution or state differ (the message names the state).
+   * Sandboxes of the team that show as running and have all of these tags, counted without reading them; `undefined`
+   * where counting would cost too much (several tags that each have thousands of sandboxes).
+   */
+  countRunning(teamId: string, filter: Metadata): Promise<number | undefined>;
+  /**
+   * Compare-and-set on execution and state; `mayBecome` holds for every pair. A start (`next`) has a new start time, and
+   * nothing is applied yet. Becoming `running` makes the fields due for a push that `confirmed` (or what was confirmed
+   * before) does not cover; a paused sandbox's end time is the time at which it was paused.
+   * @throws `not_found`; `conflict` when execution or state differ (the message names the state); `quota_exceeded`.
    */
   transition(change: Transition): Promise<SandboxRecord>;
   /**
-   * Removes the record and leaves a tombstone for its execution, if the execution is still the record's. Idempotent.
-   * Answers whether a record was removed.
+   * Removes the record and leaves a tombstone for its execution, if the execution is still the record's; also leaves one
+   * if there is no record, for then nothing newer can exist. Idempotent. Answers whether a record was removed.
    */
   remove(execution: ExecutionKey): Promise<boolean>;
   /** Whether this execution was removed. Tombstones are kept for at least 24 h. */
@@ -74,8 +84,9 @@ export interface SandboxStore {
 
   /**
    * In this order: team → operation id (a replay ends here) → epoch → state → `If-Match` → merge the delta into what is
-   * stored → limits → revision, index, "push due". An edit without effect keeps the revision.
-   * @throws `not_found`; `conflict` while it is being killed; `precondition_failed`; `invalid_argument` at the limits;
+   * stored → limits → revision, index, "push due". An edit without effect keeps the revision. Operation ids are known for
+   * at least 10 minutes; `newOperationId` of the domain makes ones that are cheap to keep.
+   * @throws `not_found`, also while it is being created; `conflict` while it is being killed; `precondition_failed`; `invalid_argument` at the limits;
    * `unavailable` when the epoch is not the store's.
    */
   editMetadata(edit: MetadataEdit): Promise<LiveCommit>;
@@ -88,14 +99,17 @@ export interface SandboxStore {
   editEgress(edit: EgressEdit): Promise<LiveCommit>;
   /**
    * Notes what a node holds. Ignored: reports of another epoch or of an execution that is not the record's. Within one
-   * boot of the node the maximum counts; a new boot id sets "applied" to what that boot reports. "Push due" is cleared
-   * only when every field's applied revision is the current one.
+   * boot of the node the maximum counts; a new boot id sets "applied" to what that boot reports, and late reports of the
+   * boot before it are ignored. "Push due" is cleared only when every field's applied revision is the current one.
    */
   confirm(reports: readonly Confirmation[]): Promise<void>;
 
   // For the control loops; across teams, bounded by `limit`, most urgent first
 
-  /** Records that the node may not know the newest revision of, due at or before now. */
+  /**
+   * Records that the node may not know the newest revision of, due at or before now. A change becomes due 1 s after its
+   * commit (`pushGraceMs`), which is the time that its own push has; one that a start left behind, at once.
+   */
   listPushDue(limit: number): Promise<SandboxRecord[]>;
   /** Postpones the next listing of these after a push that failed. */
   deferPush(execution: ExecutionKey, delayMs: number): Promise<void>;
@@ -164,10 +178,14 @@ export interface AdoptedSandbox extends SandboxIdentity {
 export interface Transition extends ExecutionKey {
   readonly from: readonly SandboxState[];
   readonly to: SandboxState;
-  /** Milliseconds until a transitional state is settled; none for the others. */
+  /** Milliseconds until a transitional state is settled; default 60,000. Of no meaning for the others. */
   readonly deadlineMs?: number;
-  /** A start on another node, or of a new execution. */
+  /** A new execution, on this or another node; its generation is above the record's. */
   readonly next?: { readonly executionId: string; readonly generation: number; readonly nodeId: string };
+  /** Sets the end of life anew, in milliseconds from the store's now. */
+  readonly lifetimeMs?: number;
+  /** The team's limit, checked when the sandbox counts as concurrent after the change and did not before. */
+  readonly maxConcurrent?: number;
   /** What the node confirmed with the start; with its boot id. */
   readonly confirmed?: { readonly bootId: string; readonly applied: AppliedRevisions };
 }
@@ -212,13 +230,13 @@ export interface Confirmation extends ExecutionKey {
 }
 
 export interface ListQuery {
-  /** Public states. */
+  /** Public states; none means no sandbox. */
   readonly states: readonly ("running" | "paused")[];
   /** All of these tags must be there. */
   readonly filter: Metadata;
   readonly order: "asc" | "desc";
   readonly startedAfter?: Micros;
-  /** A template id or alias. */
+  /** A template's id, or the alias by which the creator named it. */
   readonly template?: string;
   /** 1 to 1,000. */
   readonly limit: number;
@@ -226,7 +244,7 @@ export interface ListQuery {
   readonly after?: ListPosition;
 }
 
-/** A place in a list: by start time, then id. */
+/** A place in a list: newest first is by start time descending, then id ascending; `asc` is the exact reverse. */
 export interface ListPosition {
   readonly startedAt: Micros;
   readonly sandboxId: string;

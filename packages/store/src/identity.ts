@@ -1,0 +1,92 @@
+import { Buffer } from "node:buffer";
+import type { EgressPolicy, Metadata, SandboxIdentity, SandboxResources } from "@castellan/domain";
+import { number, object, optionalText, text, textList, textObject } from "./decoding.ts";
+
+/**
+ * Both stores keep what never changes about a sandbox as one JSON text with a schema version. Fields that this version
+ * does not know are ignored, so that a newer one may add some; an older text is upgraded as it is read.
+ */
+const identityVersion = 1;
+
+export function encodeIdentity(sandbox: SandboxIdentity): string {
+  return JSON.stringify({
+    v: identityVersion,
+    sandboxId: sandbox.sandboxId,
+    teamId: sandbox.teamId,
+    apiKeyId: sandbox.apiKeyId,
+    templateId: sandbox.templateId,
+    templateAlias: sandbox.templateAlias,
+    resources: sandbox.resources,
+    lifecycle: sandbox.lifecycle,
+    envdVersion: sandbox.envdVersion,
+    envdAccessToken: sandbox.envdAccessToken,
+    trafficAccessToken: sandbox.trafficAccessToken,
+    envVars: sandbox.envVars,
+    allowInternetAccess: sandbox.allowInternetAccess,
+  });
+}
+
+/** @throws `internal` when the text is not one that this or an older version wrote. */
+export function decodeIdentity(json: string): SandboxIdentity {
+  const fields = object(JSON.parse(json));
+  const lifecycle = object(fields["lifecycle"] ?? {});
+  const templateAlias = optionalText(fields["templateAlias"]);
+  const envdAccessToken = optionalText(fields["envdAccessToken"]);
+  const trafficAccessToken = optionalText(fields["trafficAccessToken"]);
+  const allowInternetAccess = fields["allowInternetAccess"];
+  return {
+    sandboxId: text(fields["sandboxId"]),
+    teamId: text(fields["teamId"]),
+    apiKeyId: text(fields["apiKeyId"]),
+    templateId: text(fields["templateId"]),
+    ...(templateAlias !== undefined && { templateAlias }),
+    resources: decodeResources(fields["resources"]),
+    lifecycle: {
+      autoPause: lifecycle["autoPause"] === true,
+      // Version 0 had no such field, and paused with memory.
+      autoPauseMemory: lifecycle["autoPauseMemory"] !== false,
+      autoResume: lifecycle["autoResume"] === true,
+    },
+    envdVersion: text(fields["envdVersion"]),
+    ...(envdAccessToken !== undefined && { envdAccessToken }),
+    ...(trafficAccessToken !== undefined && { trafficAccessToken }),
+    // Version 0 had none.
+    envVars: textObject(fields["envVars"] ?? {}),
+    ...(typeof allowInternetAccess === "boolean" && { allowInternetAccess }),
+  };
+}
+
+/** The labels by which a sandbox is found: its tags, its template and its template's alias. */
+export function labelsOf(metadata: Metadata, templateId: string, templateAlias: string | undefined): string[] {
+  const labels = [...metadata].map(([key, value]) => tagLabel(key, value));
+  labels.push(templateLabel(templateId));
+  if (templateAlias !== undefined && templateAlias !== templateId) labels.push(templateLabel(templateAlias));
+  return labels;
+}
+
+/** The first letter keeps tags and templates apart, the key's length two tags whose texts join to the same. */
+export function tagLabel(key: string, value: string): string {
+  return `m${Buffer.byteLength(key)}:${key}${value}`;
+}
+
+export function templateLabel(idOrAlias: string): string {
+  return `t${idOrAlias}`;
+}
+
+export function encodeEgress(policy: EgressPolicy): string {
+  return JSON.stringify({ allowOut: policy.allowOut, denyOut: policy.denyOut });
+}
+
+export function decodeEgress(json: string): EgressPolicy {
+  const fields = object(JSON.parse(json));
+  return { allowOut: textList(fields["allowOut"] ?? []), denyOut: textList(fields["denyOut"] ?? []) };
+}
+
+export function decodeResources(value: unknown): SandboxResources {
+  const fields = object(value);
+  return {
+    cpuCount: number(fields["cpuCount"]),
+    memoryMb: number(fields["memoryMb"]),
+    diskMb: number(fields["diskMb"]),
+  };
+}

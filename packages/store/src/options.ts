@@ -1,0 +1,33 @@
+/** What the store logs to; pino's loggers fit. */
+export interface StoreLogger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export interface StoreOptions {
+  readonly logger: StoreLogger;
+  /** Milliseconds after its commit at which an edit that no node has confirmed is due for a push; default 1,000. */
+  readonly pushGraceMs?: number;
+}
+
+export const defaultPushGraceMs = 1000;
+
+/** How long an operation id is known, in ms: 10 minutes and some. */
+export const operationKeptMs = 11 * 60_000;
+
+/** How long a removed execution is remembered, in ms: 24 h and some. */
+export const tombstoneKeptMs = 48 * 3_600_000;
+
+/** Index entries that one uninterrupted step of a listing looks at. */
+export const candidatesPerStep = 2000;
+
+/** Index entries that counting by several tags looks at before it gives up. */
+export const candidatesPerCount = 10_000;
+
+/** How long a listing goes on looking for a full page, in ms. */
+export const listDeadlineMs = 5000;
+
+/** When a transitional state is settled that came without a deadline, in ms. */
+export const defaultStateDeadlineMs = 60_000;

@@ -1,0 +1,191 @@
+import {
+  type AppliedRevisions,
+  applyMetadataDelta,
+  type Metadata,
+  nextRevision,
+  type SandboxRecord,
+  type SandboxState,
+  sandboxNotFound,
+  stateConflict,
+} from "@castellan/domain";
+import { number } from "../decoding.ts";
+import { encodeEgress, tagLabel } from "../identity.ts";
+import { operationKeptMs } from "../options.ts";
+import { revisionDiffers, staleEpoch } from "../refusals.ts";
+import type { Confirmation, EgressEdit, EndTimeEdit, LiveCommit, MetadataEdit } from "../store.ts";
+import type { Database } from "./database.ts";
+import { changeLabels, encodeMetadata, loadOfTeam, type StoredSandbox } from "./records.ts";
+
+/** Live edits and their confirmations. Every function here runs inside a write step. */
+
+export function editMetadata(db: Database, edit: MetadataEdit, pushGrace: number): LiveCommit {
+  return liveEdit(db, edit, (stored) => {
+    const { record } = stored;
+    if (record.state === "creating") throw sandboxNotFound(edit.sandboxId);
+    if (record.state === "killing") throw stateConflict(edit.sandboxId, record.state);
+    if (edit.ifMatch !== undefined && edit.ifMatch !== record.metadata.revision) throw revisionDiffers();
+    const { metadata, changed } = applyMetadataDelta(record.metadata.value, edit.delta);
+    if (!changed) return undefined;
+
+    const now = db.now();
+    const revision = nextRevision(record.metadata.revision, now, db.epoch);
+    db.run(
+      "UPDATE sandboxes SET metadata = ?, metadata_revision = ?, epoch = ?, push_due = ? WHERE seq = ?",
+      encodeMetadata(metadata),
+      revision,
+      db.epoch,
+      dueAfterEdit(stored, now + pushGrace),
+      stored.seq,
+    );
+    relabel(db, record, metadata, edit.delta.keys());
+    return { ...record, metadata: { value: metadata, revision, applied: record.metadata.applied }, epoch: db.epoch };
+  });
+}
+
+export function editEndTime(db: Database, edit: EndTimeEdit, pushGrace: number): LiveCommit {
+  return liveEdit(db, edit, (stored) => {
+    const { record } = stored;
+    requireRunning(record);
+    const now = db.now();
+    const value = now + Math.round(edit.lifetimeMs * 1000);
+    if (value === record.endTime.value || (edit.mode === "extend" && value < record.endTime.value)) return undefined;
+
+    const revision = nextRevision(record.endTime.revision, now, db.epoch);
+    db.run(
+      "UPDATE sandboxes SET end_at = ?, end_revision = ?, epoch = ?, push_due = ? WHERE seq = ?",
+      value,
+      revision,
+      db.epoch,
+      dueAfterEdit(stored, now + pushGrace),
+      stored.seq,
+    );
+    return { ...record, endTime: { value, revision, applied: record.endTime.applied }, epoch: db.epoch };
+  });
+}
+
+export function editEgress(db: Database, edit: EgressEdit, pushGrace: number): LiveCommit {
+  return liveEdit(db, edit, (stored) => {
+    const { record } = stored;
+    requireRunning(record);
+    const json = encodeEgress(edit.policy);
+    if (json === encodeEgress(record.egress.value)) return undefined;
+
+    const now = db.now();
+    const revision = nextRevision(record.egress.revision, now, db.epoch);
+    db.run(
+      "UPDATE sandboxes SET egress = ?, egress_revision = ?, epoch = ?, push_due = ? WHERE seq = ?",
+      json,
+      revision,
+      db.epoch,
+      dueAfterEdit(stored, now + pushGrace),
+      stored.seq,
+    );
+    return { ...record, egress: { value: edit.policy, revision, applied: record.egress.applied }, epoch: db.epoch };
+  });
+}
+
+/** Notes one report of a node, if it is of this epoch and of the record's execution. */
+export function confirm(db: Database, report: Confirmation): void {
+  const stored = loadOfTeam(db, report.teamId, report.sandboxId);
+  if (stored === undefined || report.epoch !== db.epoch) return;
+  const { record, bootBefore } = stored;
+  if (report.executionId !== record.executionId || report.bootId === bootBefore) return;
+
+  const sameBoot = report.bootId === record.bootId;
+  const applied = appliedWith(record, report.bootId, report.applied);
+  const pushDue = isApplied(record, applied) ? null : (stored.pushDue ?? (mayBePushed(record.state) ? db.now() : null));
+  db.run(
+    `UPDATE sandboxes SET metadata_applied = ?, end_applied = ?, egress_applied = ?, boot_id = ?, boot_before = ?,
+       epoch = ?, push_due = ? WHERE seq = ?`,
+    applied.metadata,
+    applied.endTime,
+    applied.egress,
+    report.bootId,
+    sameBoot ? (bootBefore ?? null) : (record.bootId ?? null),
+    db.epoch,
+    pushDue,
+    stored.seq,
+  );
+}
+
+/** Whether a node in this state is sent what it lacks; the other states get theirs with the next start. */
+export function mayBePushed(state: SandboxState): boolean {
+  return state === "running" || state === "snapshotting";
+}
+
+export function appliedOf(record: SandboxRecord): AppliedRevisions {
+  return { metadata: record.metadata.applied, endTime: record.endTime.applied, egress: record.egress.applied };
+}
+
+/** What is applied once a boot has reported: within one boot the maximum, else what it says. */
+export function appliedWith(record: SandboxRecord, bootId: string, reported: AppliedRevisions): AppliedRevisions {
+  if (bootId !== record.bootId) return reported;
+  return {
+    metadata: Math.max(record.metadata.applied, reported.metadata),
+    endTime: Math.max(record.endTime.applied, reported.endTime),
+    egress: Math.max(record.egress.applied, reported.egress),
+  };
+}
+
+export function isApplied(record: SandboxRecord, applied: AppliedRevisions): boolean {
+  return (
+    applied.metadata === record.metadata.revision &&
+    applied.endTime === record.endTime.revision &&
+    applied.egress === record.egress.revision
+  );
+}
+
+/**
+ * The order of every live edit: team, operation id (a replay ends here), epoch, then the edit itself, which answers with
+ * the new record or with nothing when it has no effect.
+ */
+function liveEdit(
+  db: Database,
+  edit: { readonly teamId: string; readonly sandboxId: string; readonly operationId: string; readonly epoch: number },
+  apply: (stored: StoredSandbox) => SandboxRecord | undefined,
+): LiveCommit {
+  const stored = loadOfTeam(db, edit.teamId, edit.sandboxId);
+  const operation = `${edit.operationId}:${edit.sandboxId}`;
+  if (stored && db.get("SELECT 1 FROM operations WHERE operation = ?", operation)) {
+    return { record: stored.record, changed: false, replayed: true };
+  }
+  if (edit.epoch !== db.epoch) throw staleEpoch();
+  if (stored === undefined) throw sandboxNotFound(edit.sandboxId);
+
+  const record = apply(stored);
+  db.run("INSERT INTO operations (operation, committed_at) VALUES (?, ?)", operation, db.now());
+  if (Math.random() < 1 / 64) forgetOperations(db, 256);
+  return { record: record ?? stored.record, changed: record !== undefined, replayed: false };
+}
+
+/** Forgets operation ids that are old enough, more at a time than are added between two calls. */
+function forgetOperations(db: Database, atMost: number): void {
+  const oldest = number(db.get("SELECT min(seq) AS seq FROM operations")?.["seq"]);
+  const keptSince = db.now() - operationKeptMs * 1000;
+  db.run("DELETE FROM operations WHERE seq < ? AND committed_at < ?", oldest + atMost, keptSince);
+}
+
+function requireRunning(record: SandboxRecord): void {
+  if (record.state === "creating") throw sandboxNotFound(record.sandboxId);
+  if (record.state !== "running") throw stateConflict(record.sandboxId, record.state);
+}
+
+/** An edit is due after its grace, or as soon as an earlier one is; in states without a push, never. */
+function dueAfterEdit(stored: StoredSandbox, due: number): number | null {
+  if (!mayBePushed(stored.record.state)) return stored.pushDue ?? null;
+  return Math.min(stored.pushDue ?? due, due);
+}
+
+function relabel(db: Database, record: SandboxRecord, metadata: Metadata, keys: Iterable<string>): void {
+  const gone: string[] = [];
+  const fresh: string[] = [];
+  for (const key of keys) {
+    const before = record.metadata.value.get(key);
+    const after = metadata.get(key);
+    if (before === after) continue;
+    if (before !== undefined) gone.push(tagLabel(key, before));
+    if (after !== undefined) fresh.push(tagLabel(key, after));
+  }
+  changeLabels(db, "remove", record, gone);
+  changeLabels(db, "add", record, fresh);
+}

@@ -1,0 +1,85 @@
+/**
+ * The steps from one schema version to the next: step n takes a file from `user_version` n to n + 1. A step, once
+ * released, is never edited. Times and revisions are whole microseconds, JSON stands in TEXT.
+ *
+ * `visible` is the public state (0 none, 1 running, 2 paused) and `concurrent` whether the sandbox counts against its
+ * team's limit. `labels` holds, for visible sandboxes only, a hash of every tag and of the template's names; a hash may
+ * be shared, so what it finds is compared with the record.
+ */
+export const migrations: readonly string[] = [
+  `
+  CREATE TABLE facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE teams (team_id TEXT PRIMARY KEY, team TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE api_keys (
+    key_hash TEXT PRIMARY KEY,
+    team_id TEXT NOT NULL,
+    api_key TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE nodes (
+    node_id TEXT PRIMARY KEY,
+    node TEXT NOT NULL,
+    lease_expires_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE sandboxes (
+    seq INTEGER PRIMARY KEY,
+    sandbox_id TEXT NOT NULL UNIQUE,
+    team_id TEXT NOT NULL,
+    identity TEXT NOT NULL,
+    state TEXT NOT NULL,
+    state_deadline INTEGER,
+    execution_id TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    node_id TEXT NOT NULL,
+    started_at INTEGER NOT NULL,
+    metadata TEXT NOT NULL,
+    metadata_revision INTEGER NOT NULL,
+    metadata_applied INTEGER NOT NULL,
+    end_at INTEGER NOT NULL,
+    end_revision INTEGER NOT NULL,
+    end_applied INTEGER NOT NULL,
+    egress TEXT NOT NULL,
+    egress_revision INTEGER NOT NULL,
+    egress_applied INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    boot_id TEXT,
+    boot_before TEXT,
+    push_due INTEGER,
+    visible INTEGER NOT NULL,
+    concurrent INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE INDEX sandboxes_listed ON sandboxes (team_id, visible, started_at DESC, sandbox_id);
+  CREATE INDEX sandboxes_concurrent ON sandboxes (team_id) WHERE concurrent = 1;
+  CREATE INDEX sandboxes_push_due ON sandboxes (push_due) WHERE push_due IS NOT NULL;
+  CREATE INDEX sandboxes_ended ON sandboxes (end_at) WHERE state = 'running';
+  CREATE INDEX sandboxes_overdue ON sandboxes (state_deadline) WHERE state_deadline IS NOT NULL;
+  CREATE INDEX sandboxes_on_node ON sandboxes (node_id);
+
+  CREATE TABLE labels (
+    team_id TEXT NOT NULL,
+    visible INTEGER NOT NULL,
+    label BLOB NOT NULL,
+    started_at INTEGER NOT NULL,
+    sandbox_id TEXT NOT NULL,
+    PRIMARY KEY (team_id, visible, label, started_at DESC, sandbox_id)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE tombstones (
+    sandbox_id TEXT NOT NULL,
+    execution_id TEXT NOT NULL,
+    expires_at INTEGER NOT NULL,
+    PRIMARY KEY (sandbox_id, execution_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX tombstones_expired ON tombstones (expires_at);
+
+  CREATE TABLE operations (
+    seq INTEGER PRIMARY KEY,
+    operation TEXT NOT NULL UNIQUE,
+    committed_at INTEGER NOT NULL
+  ) STRICT;
+  `,
+];

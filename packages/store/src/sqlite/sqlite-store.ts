@@ -1,0 +1,194 @@
+import type { ApiKey, Epoch, Metadata, Micros, NodeRecord, Revision, SandboxRecord, Team } from "@castellan/domain";
+import { text } from "../decoding.ts";
+import { defaultPushGraceMs, type StoreOptions } from "../options.ts";
+import { checkSandboxId, checkTeamId, noSuchTeam } from "../refusals.ts";
+import type {
+  AdoptedSandbox,
+  Confirmation,
+  EgressEdit,
+  EndTimeEdit,
+  ExecutionKey,
+  ListPage,
+  ListQuery,
+  LiveCommit,
+  MetadataEdit,
+  NewSandboxRecord,
+  SandboxStore,
+  StoreDescription,
+  Transition,
+} from "../store.ts";
+import { decodeApiKey, decodeTeam, encodeApiKey, encodeTeam } from "../teams.ts";
+import { Database, type Synchronous } from "./database.ts";
+import * as edits from "./edits.ts";
+import * as life from "./life.ts";
+import { countRunning, listSandboxes } from "./lists.ts";
+import * as loops from "./loops.ts";
+import { load, loadOfTeam } from "./records.ts";
+
+export interface SqliteStoreOptions extends StoreOptions {
+  /** Default `full`. */
+  readonly synchronous?: Synchronous;
+}
+
+/**
+ * Opens the store in the file at `path`, which is made when it is not there.
+ * @throws `unavailable` when another process has it open; `internal` when it cannot be opened.
+ */
+export async function openSqliteStore(path: string, options: SqliteStoreOptions): Promise<SandboxStore> {
+  const synchronous = options.synchronous ?? "full";
+  const db = new Database(path, synchronous);
+  options.logger.info({ path, epoch: db.epoch, synchronous }, "opened the SQLite store");
+  return new SqliteStore(db, synchronous, options);
+}
+
+class SqliteStore implements SandboxStore {
+  readonly #db: Database;
+  readonly #synchronous: Synchronous;
+  readonly #pushGrace: number;
+
+  constructor(db: Database, synchronous: Synchronous, options: StoreOptions) {
+    this.#db = db;
+    this.#synchronous = synchronous;
+    this.#pushGrace = (options.pushGraceMs ?? defaultPushGraceMs) * 1000;
+  }
+
+  describe(): StoreDescription {
+    const survives =
+      this.#synchronous === "full"
+        ? "an acknowledged write survives the kill of any process and power loss"
+        : "an acknowledged write survives the kill of any process; a power loss may take the last ones";
+    return { kind: "sqlite", durability: `SQLite, WAL, synchronous=${this.#synchronous}: ${survives}` };
+  }
+
+  epoch(): Promise<Epoch> {
+    return this.#db.read(() => this.#db.epoch);
+  }
+
+  now(): Promise<Micros> {
+    return this.#db.read(() => this.#db.now());
+  }
+
+  raiseEpoch(known: Epoch | Revision): Promise<Epoch> {
+    return this.#db.write(() => this.#db.raiseEpoch(known));
+  }
+
+  async close(): Promise<void> {
+    this.#db.close();
+  }
+
+  async putTeam(team: Team): Promise<void> {
+    checkTeamId(team.teamId);
+    const sql = "INSERT OR REPLACE INTO teams (team_id, team) VALUES (?, ?)";
+    await this.#db.write(() => this.#db.run(sql, team.teamId, encodeTeam(team)));
+  }
+
+  async putApiKey(key: ApiKey, keyHash: string): Promise<void> {
+    const sql = "INSERT OR REPLACE INTO api_keys (key_hash, team_id, api_key) VALUES (?, ?, ?)";
+    await this.#db.write(() => {
+      if (!this.#db.get("SELECT 1 FROM teams WHERE team_id = ?", key.teamId)) throw noSuchTeam();
+      this.#db.run(sql, keyHash, key.teamId, encodeApiKey(key));
+    });
+  }
+
+  findApiKey(keyHash: string): Promise<{ readonly key: ApiKey; readonly team: Team } | undefined> {
+    const sql = "SELECT api_key, team FROM api_keys JOIN teams USING (team_id) WHERE key_hash = ?";
+    return this.#db.read(() => {
+      const row = this.#db.get(sql, keyHash);
+      return row && { key: decodeApiKey(text(row["api_key"])), team: decodeTeam(text(row["team"])) };
+    });
+  }
+
+  async create(sandbox: NewSandboxRecord, maxConcurrent: number): Promise<SandboxRecord> {
+    checkSandboxId(sandbox.sandboxId);
+    return this.#db.write(() => life.create(this.#db, sandbox, maxConcurrent));
+  }
+
+  get(teamId: string, sandboxId: string): Promise<SandboxRecord | undefined> {
+    return this.#db.read(() => loadOfTeam(this.#db, teamId, sandboxId)?.record);
+  }
+
+  locate(sandboxId: string): Promise<SandboxRecord | undefined> {
+    return this.#db.read(() => load(this.#db, sandboxId)?.record);
+  }
+
+  list(teamId: string, query: ListQuery): Promise<ListPage> {
+    return listSandboxes(this.#db, teamId, query);
+  }
+
+  countRunning(teamId: string, filter: Metadata): Promise<number | undefined> {
+    return this.#db.read(() => countRunning(this.#db, teamId, filter));
+  }
+
+  transition(change: Transition): Promise<SandboxRecord> {
+    return this.#db.write(() => life.transition(this.#db, change));
+  }
+
+  remove(execution: ExecutionKey): Promise<boolean> {
+    return this.#db.write(() => life.remove(this.#db, execution));
+  }
+
+  isTombstoned(sandboxId: string, executionId: string): Promise<boolean> {
+    return this.#db.read(() => life.isTombstoned(this.#db, sandboxId, executionId));
+  }
+
+  async adopt(sandbox: AdoptedSandbox): Promise<"adopted" | "known" | "tombstoned"> {
+    checkTeamId(sandbox.teamId);
+    checkSandboxId(sandbox.sandboxId);
+    return this.#db.write(() => life.adopt(this.#db, sandbox));
+  }
+
+  editMetadata(edit: MetadataEdit): Promise<LiveCommit> {
+    return this.#db.write(() => edits.editMetadata(this.#db, edit, this.#pushGrace));
+  }
+
+  editEndTime(edit: EndTimeEdit): Promise<LiveCommit> {
+    return this.#db.write(() => edits.editEndTime(this.#db, edit, this.#pushGrace));
+  }
+
+  editEgress(edit: EgressEdit): Promise<LiveCommit> {
+    return this.#db.write(() => edits.editEgress(this.#db, edit, this.#pushGrace));
+  }
+
+  async confirm(reports: readonly Confirmation[]): Promise<void> {
+    if (reports.length === 0) return;
+    await this.#db.write(() => {
+      for (const report of reports) edits.confirm(this.#db, report);
+    });
+  }
+
+  listPushDue(limit: number): Promise<SandboxRecord[]> {
+    return this.#db.read(() => loops.listPushDue(this.#db, limit));
+  }
+
+  deferPush(execution: ExecutionKey, delayMs: number): Promise<void> {
+    return this.#db.write(() => loops.deferPush(this.#db, execution, delayMs));
+  }
+
+  listEnded(limit: number): Promise<SandboxRecord[]> {
+    return this.#db.read(() => loops.listEnded(this.#db, limit));
+  }
+
+  claimEnded(execution: ExecutionKey, to: "killing" | "pausing", deadlineMs: number) {
+    return this.#db.write(() => life.claimEnded(this.#db, execution, to, deadlineMs));
+  }
+
+  listOverdue(limit: number): Promise<SandboxRecord[]> {
+    return this.#db.read(() => loops.listOverdue(this.#db, limit));
+  }
+
+  listOnNode(nodeId: string): Promise<SandboxRecord[]> {
+    return this.#db.read(() => loops.listOnNode(this.#db, nodeId));
+  }
+
+  renewLease(node: Omit<NodeRecord, "leaseExpiresAt">, leaseMs: number): Promise<NodeRecord> {
+    return this.#db.write(() => loops.renewLease(this.#db, node, leaseMs));
+  }
+
+  listNodes(): Promise<NodeRecord[]> {
+    return this.#db.read(() => loops.listNodes(this.#db));
+  }
+
+  forgetNode(nodeId: string): Promise<void> {
+    return this.#db.write(() => loops.forgetNode(this.#db, nodeId));
+  }
+}
