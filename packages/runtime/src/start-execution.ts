@@ -11,6 +11,7 @@ import type { NodeHost } from "./node-host.ts";
 import { ociConfig } from "./oci/config.ts";
 import { type HeldExecution, openNetwork, type RunningExecution } from "./running-execution.ts";
 import type { ExecutionSpec } from "./sandbox-runtime.ts";
+import { allSettled } from "./settled.ts";
 
 /** Builds a sandbox and starts its init. A failure leaves what is there so far to `clearExecution`. */
 export async function startExecution(
@@ -84,13 +85,6 @@ function filesFor(host: NodeHost, spec: ExecutionSpec, address: string): Readonl
     ["etc/hosts", `${hosts.join("\n")}\n`],
     ["etc/resolv.conf", host.network.nameservers.map((server) => `nameserver ${server}\n`).join("")],
   ]);
-}
-
-/** Waits for all, also when one fails: nothing may go on while the rest is cleared away. */
-async function allSettled(parts: readonly Promise<unknown>[]): Promise<void> {
-  for (const result of await Promise.allSettled(parts)) {
-    if (result.status === "rejected") throw result.reason;
-  }
 }
 
 /** Milliseconds from the beginning to the end of each step. */

@@ -1,6 +1,7 @@
 import { chown, lstat, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { detach, mount, mountFlags, mountIdmapped, SystemCallError, unmount } from "../host/kernel.ts";
+import { allSettled } from "../settled.ts";
 import type { Slot } from "../slots.ts";
 import type { BlankImages } from "./blank-image.ts";
 import { releaseLoopDevices, withLoopDevice } from "./loop-device.ts";
@@ -35,7 +36,7 @@ export interface RootFilesystem {
 export async function assembleRoot(images: BlankImages, root: RootFilesystem): Promise<void> {
   const paths = rootPaths(root.directory);
   await Promise.all([paths.disk, paths.lower, paths.root].map((path) => mkdir(path, { mode: 0o755 })));
-  await Promise.all([mountUpper(images, root), mountLower(root)]);
+  await allSettled([mountUpper(images, root), mountLower(root)]);
   // index and nfs_export: file watchers that survive a checkpoint need file handles.
   const layers = `lowerdir=${paths.lower},upperdir=${paths.disk}/upper,workdir=${paths.disk}/work`;
   await mount("overlay", paths.root, "overlay", mountFlags.noDev, `${layers},index=on,nfs_export=on`);
