@@ -1,6 +1,25 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { CastellanError, type NodeRecord, publicState } from "@castellan/domain";
+import type { SandboxStore } from "@castellan/store";
 import type { FastifyInstance } from "fastify";
-import type { ControlPlaneOptions } from "./options.ts";
+import { createApi } from "./api.ts";
+import { createPlacement } from "./create/placement.ts";
+import { createEnding } from "./ending/ending.ts";
+import { createEvictor } from "./loops/evictor.ts";
+import { createLeaseWatch } from "./loops/leases.ts";
+import { createOverdueSettler } from "./loops/overdue.ts";
+import { createReconciler } from "./loops/reconciler.ts";
+import { createRepusher } from "./loops/repush.ts";
+import { createNodeDirectory, type NodeDirectory } from "./nodes/directory.ts";
+import { connectToNode } from "./nodes/node-client.ts";
+import { createRegistry } from "./nodes/registry.ts";
+import { type ControlPlaneOptions, defaultLimits, defaultTiming } from "./options.ts";
+import { noPush } from "./push/no-push.ts";
+import { createNodeUpdates } from "./push/node-updates.ts";
+import { createPusher } from "./push/pusher.ts";
+import { createWriteBack } from "./push/write-back.ts";
+import type { Services } from "./services.ts";
+import { createStoreClock } from "./store-clock.ts";
 
 /** The REST API, the registry that nodes register with, and the loops that keep store and nodes in agreement. */
 export interface ControlPlane {
@@ -42,6 +61,115 @@ export interface RouteTarget {
   readonly publicTraffic: boolean;
 }
 
-export async function createControlPlane(_options: ControlPlaneOptions): Promise<ControlPlane> {
-  throw new Error("Not built yet");
+/**
+ * Puts the control plane together over an open store.
+ * @throws `invalid_argument` on options that make no sense, `unavailable` when the store does not answer.
+ */
+export async function createControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  checkOptions(options);
+  const { store, logger, clusterToken, domain, version = "0.1.0" } = options;
+  const limits = { ...defaultLimits, ...options.limits };
+  const timing = { ...defaultTiming, ...options.timing };
+
+  const clock = await createStoreClock(store);
+  const writeBack = createWriteBack(store, logger);
+  const directory = createNodeDirectory({ store, logger, connect: connectNode });
+  await directory.refresh();
+  const listeners = new Set<(sandboxId: string) => void>();
+  const ending = createEnding({
+    store,
+    directory,
+    timing,
+    logger,
+    onEnded: (sandboxId) => {
+      for (const listener of listeners) listener(sandboxId);
+    },
+  });
+  const services: Services = {
+    store,
+    clock,
+    directory,
+    placement: createPlacement(directory, clock),
+    pusher: options.push === "off" ? noPush : createPusher(directory, writeBack, clock),
+    ending,
+    logger,
+    limits,
+    timing,
+    domain,
+    version,
+  };
+
+  const rest = await createApi(services);
+  const registry = await createRegistry({ store, directory, clusterToken, leaseMs: timing.leaseMs, logger });
+  const loops = [
+    createLeaseWatch(services),
+    createReconciler(services),
+    createEvictor(services),
+    createOverdueSettler(services),
+    ...(options.push === "off" ? [] : [createRepusher(services)]),
+  ];
+
+  return {
+    rest,
+    handle: (request, response) => rest.routing(request, response),
+    registry,
+    locate: (sandboxId, { fresh = false } = {}) => locate(store, directory, sandboxId, fresh),
+    onEnded(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    start() {
+      for (const loop of loops) loop.start();
+    },
+    async close() {
+      await Promise.all(loops.map((loop) => loop.stop()));
+      await Promise.all([rest.close(), registry.close()]);
+      directory.close();
+      await writeBack.close();
+    },
+  };
+
+  function connectNode({ nodeId, address }: NodeRecord) {
+    const client = connectToNode(address, clusterToken);
+    const updates = createNodeUpdates({
+      nodeId,
+      client,
+      logger,
+      answerMs: timing.streamAnswerMs,
+      callMs: timing.callMs,
+      onReport: (report) => writeBack.note(report),
+    });
+    return { client, updates };
+  }
+}
+
+async function locate(
+  store: SandboxStore,
+  directory: NodeDirectory,
+  sandboxId: string,
+  fresh: boolean,
+): Promise<RouteTarget | undefined> {
+  const record = await store.locate(sandboxId);
+  const state = record === undefined ? undefined : publicState(record.state);
+  if (record === undefined || state === undefined) return undefined;
+  if (fresh) await directory.refresh();
+  const node = await directory.find(record.nodeId);
+  if (node === undefined) throw new CastellanError("unavailable", "The sandbox's node is not known");
+  return {
+    sandboxId,
+    executionId: record.executionId,
+    state,
+    gatewayAddress: node.record.gatewayAddress,
+    ...(record.trafficAccessToken === undefined ? {} : { trafficAccessToken: record.trafficAccessToken }),
+    publicTraffic: record.trafficAccessToken === undefined,
+  };
+}
+
+function checkOptions({ clusterToken, domain }: ControlPlaneOptions): void {
+  if (clusterToken.length < 16) {
+    throw new CastellanError("invalid_argument", "The cluster token must have at least 16 characters");
+  }
+  if (!/^[a-zA-Z0-9.-]+(:\d{1,5})?$/.test(domain)) {
+    throw new CastellanError("invalid_argument", "The domain must be a host name, with or without a port");
+  }
 }

@@ -1,0 +1,47 @@
+import { createRestServer } from "@castellan/rest";
+import cors from "@fastify/cors";
+import type { FastifyInstance } from "fastify";
+import { createAuthenticator } from "./auth/api-keys.ts";
+import { connectHandlers } from "./handlers/connect.ts";
+import { lifetimeHandlers } from "./handlers/lifetime.ts";
+import { metadataHandlers } from "./handlers/metadata.ts";
+import { sandboxHandlers } from "./handlers/sandbox.ts";
+import { createHandlers } from "./handlers/sandboxes-create.ts";
+import { listHandlers } from "./handlers/sandboxes-list.ts";
+import { serviceHandlers } from "./handlers/service.ts";
+import type { Services } from "./services.ts";
+
+/** The REST API, ready and not listening. */
+export async function createApi(services: Services): Promise<FastifyInstance> {
+  const rest = createRestServer({
+    handlers: {
+      ...serviceHandlers(services),
+      ...createHandlers(services),
+      ...listHandlers(services),
+      ...sandboxHandlers(services),
+      ...lifetimeHandlers(services),
+      ...connectHandlers(services),
+      ...metadataHandlers(services),
+    },
+    authenticate: createAuthenticator(services.store),
+    logger: services.logger,
+    internalMessages: { patchSandboxMetadata: "Error patching sandbox metadata" },
+  });
+  // Keys travel in a header that no browser adds by itself, so any page may ask; the headers it wants are allowed as asked.
+  await rest.register(cors, {
+    origin: "*",
+    methods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+    exposedHeaders: [
+      "X-Next-Token",
+      "X-Total-Running",
+      "Retry-After",
+      "ETag",
+      "RateLimit-Limit",
+      "RateLimit-Remaining",
+      "RateLimit-Reset",
+    ],
+    maxAge: 7200,
+  });
+  await rest.ready();
+  return rest;
+}

@@ -1,0 +1,110 @@
+import { CastellanError, hasCode, type SandboxRecord, type SandboxState, sandboxNotFound } from "@castellan/domain";
+import type { ExecutionKey, SandboxStore } from "@castellan/store";
+import type { Logger } from "@castellan/telemetry";
+import type { NodeDirectory } from "../nodes/directory.ts";
+import type { Timing } from "../options.ts";
+
+/** Why a sandbox ends, for the log. */
+export type EndReason =
+  | "requested"
+  | "timeout"
+  | "start_failed"
+  | "client_gone"
+  | "overdue"
+  | "node_says_gone"
+  | "node_deleted";
+
+/** Ends sandboxes: always the node first, and the record only once the node has promised that nothing is left. */
+export interface Ending {
+  /** @throws `not_found`; `unavailable` when its node does not answer, and then it is ended as soon as it does. */
+  kill(teamId: string, sandboxId: string, reason: EndReason): Promise<void>;
+  /** Ends what is `killing` already. @throws `unavailable` as above. */
+  finish(record: SandboxRecord, reason: EndReason): Promise<void>;
+  /** Removes the record of an execution that is gone from its node. */
+  removeGone(execution: ExecutionKey, nodeId: string, reason: EndReason): Promise<void>;
+  /** Ends an execution on a node, whatever the store says of its sandbox. */
+  deleteOnNode(nodeId: string, execution: { readonly sandboxId: string; readonly executionId: string }): Promise<void>;
+}
+
+export interface EndingOptions {
+  readonly store: SandboxStore;
+  readonly directory: NodeDirectory;
+  readonly timing: Timing;
+  readonly logger: Logger;
+  readonly onEnded: (sandboxId: string) => void;
+}
+
+/** Everything but `killing` itself. */
+const killable: readonly SandboxState[] = [
+  "creating",
+  "running",
+  "pausing",
+  "paused",
+  "resuming",
+  "snapshotting",
+  "lost",
+];
+const attempts = 5;
+
+export function createEnding({ store, directory, timing, logger, onEnded }: EndingOptions): Ending {
+  const ending: Ending = {
+    async kill(teamId, sandboxId, reason) {
+      for (let attempt = 1; ; attempt += 1) {
+        const found = await store.get(teamId, sandboxId);
+        if (found === undefined) {
+          // Somebody else's kill was quicker: it is gone, which is what was asked for.
+          if (attempt > 1) return;
+          throw sandboxNotFound(sandboxId);
+        }
+        try {
+          const record = found.state === "killing" ? found : await toKilling(found);
+          return await ending.finish(record, reason);
+        } catch (error) {
+          const changed = hasCode(error, "conflict") || hasCode(error, "not_found");
+          if (!changed || attempt === attempts) throw error;
+        }
+      }
+    },
+
+    async finish(record, reason) {
+      const { sandboxId, executionId, nodeId } = record;
+      await ending.deleteOnNode(nodeId, record);
+      await ending.removeGone({ teamId: record.teamId, sandboxId, executionId }, nodeId, reason);
+    },
+
+    async removeGone(execution, nodeId, reason) {
+      const removed = await store.remove(execution);
+      const { teamId, sandboxId, executionId } = execution;
+      if (removed) logger.info({ teamId, sandboxId, executionId, nodeId, reason }, "sandbox ended");
+      onEnded(sandboxId);
+    },
+
+    async deleteOnNode(nodeId, { sandboxId, executionId }) {
+      const node = await directory.find(nodeId);
+      // Forgotten by the operator, who vouches for it: nothing is left to ask.
+      if (node === undefined) return;
+      try {
+        const epoch = BigInt(await store.epoch());
+        await node.client.sandboxes.delete({ epoch, sandboxId, executionId }, { timeoutMs: timing.callMs * 2 });
+      } catch (cause) {
+        throw new CastellanError(
+          "unavailable",
+          `The node of sandbox "${sandboxId}" does not answer; the sandbox is ended as soon as it does`,
+          { cause, retryAfterSeconds: 5 },
+        );
+      }
+    },
+  };
+  return ending;
+
+  function toKilling(record: SandboxRecord): Promise<SandboxRecord> {
+    return store.transition({
+      teamId: record.teamId,
+      sandboxId: record.sandboxId,
+      executionId: record.executionId,
+      from: killable,
+      to: "killing",
+      deadlineMs: timing.callMs * 3,
+    });
+  }
+}

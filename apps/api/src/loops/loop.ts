@@ -1,0 +1,72 @@
+import type { Logger } from "@castellan/telemetry";
+
+/** Something that is done again and again, one run at a time. */
+export interface Loop {
+  start(): void;
+  /** Waits for the run that is under way. */
+  stop(): Promise<void>;
+}
+
+export interface LoopOptions {
+  readonly name: string;
+  /** Between the end of one run and the start of the next, in milliseconds. */
+  readonly everyMs: number;
+  readonly logger: Logger;
+  readonly run: (signal: AbortSignal) => Promise<void>;
+}
+
+/** A failing run is logged and followed by the next; the same failure is logged once a minute, not at every run. */
+export function createLoop({ name, everyMs, logger, run }: LoopOptions): Loop {
+  const stopping = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<void> | undefined;
+  let complaint = { text: "", at: 0 };
+
+  return {
+    start: () => schedule(0),
+    async stop() {
+      stopping.abort();
+      clearTimeout(timer);
+      await running;
+    },
+  };
+
+  function schedule(afterMs: number): void {
+    if (stopping.signal.aborted) return;
+    timer = setTimeout(() => {
+      running = once().finally(() => schedule(everyMs));
+    }, afterMs);
+  }
+
+  async function once(): Promise<void> {
+    try {
+      await run(stopping.signal);
+    } catch (error) {
+      if (stopping.signal.aborted) return;
+      const text = error instanceof Error ? error.message : String(error);
+      if (text === complaint.text && performance.now() - complaint.at < 60_000) return;
+      complaint = { text, at: performance.now() };
+      logger.error({ loop: name, err: error }, "a control loop failed; it goes on");
+    }
+  }
+}
+
+/** Does `work` for each item, so many at once; failures are given to `failed` and stop nothing. */
+export async function forEachAtOnce<T>(
+  items: readonly T[],
+  atOnce: number,
+  work: (item: T) => Promise<void>,
+  failed: (item: T, error: unknown) => void,
+): Promise<void> {
+  const waiting = items.values();
+  const worker = async (): Promise<void> => {
+    for (const item of waiting) {
+      try {
+        await work(item);
+      } catch (error) {
+        failed(item, error);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, worker));
+}

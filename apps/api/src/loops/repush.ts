@@ -1,0 +1,31 @@
+import { liveFields } from "../nodes/messages.ts";
+import type { Services } from "../services.ts";
+import { createLoop, forEachAtOnce, type Loop } from "./loop.ts";
+
+const batch = 500;
+const atOnce = 64;
+
+/** Pushes what nodes may not know, until they confirm it. Nothing is ever rolled back in the store. */
+export function createRepusher({ store, pusher, directory, clock, timing, logger }: Services): Loop {
+  return createLoop({
+    name: "repush",
+    everyMs: timing.repushEveryMs,
+    logger,
+    async run() {
+      const epoch = await store.epoch();
+      await forEachAtOnce(
+        await store.listPushDue(batch),
+        atOnce,
+        async (record) => {
+          const behind = liveFields.filter((field) => record[field].applied < record[field].revision);
+          const node = await directory.find(record.nodeId);
+          const answers = node !== undefined && node.record.leaseExpiresAt > clock.now();
+          if (answers && (await pusher.resend(record, behind, epoch, timing.confirmMs))) return;
+          const { teamId, sandboxId, executionId } = record;
+          await store.deferPush({ teamId, sandboxId, executionId }, answers ? timing.confirmMs : timing.leaseMs / 2);
+        },
+        ({ sandboxId, executionId }, error) => logger.warn({ sandboxId, executionId, err: error }, "not pushed yet"),
+      );
+    },
+  });
+}

@@ -1,0 +1,81 @@
+import type { AppliedRevisions } from "@castellan/domain";
+import type { Confirmation, SandboxStore } from "@castellan/store";
+import type { Logger } from "@castellan/telemetry";
+
+/**
+ * Brings what nodes have confirmed into the store, after the answers that were waiting for it: what is confirmed in one
+ * turn of the event loop, or while the store is busy with the turn before, goes in one step.
+ */
+export interface WriteBack {
+  note(confirmation: Confirmation): void;
+  /** What the node of this execution has confirmed and the store may not know yet. */
+  pending(executionId: string): AppliedRevisions | undefined;
+  /** Resolves once everything noted so far is in the store, or given up. */
+  flushed(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The store knows anyway that the push is due: what is dropped is confirmed again by the re-push loop. */
+const maxPending = 50_000;
+const maxPerStep = 1_000;
+const retryMs = 500;
+const attempts = 5;
+
+export function createWriteBack(store: SandboxStore, logger: Logger): WriteBack {
+  let noted = new Map<string, Confirmation>();
+  let writing = new Map<string, Confirmation>();
+  let running: Promise<void> | undefined;
+  let closed = false;
+
+  return {
+    note(confirmation) {
+      const before = noted.get(confirmation.executionId);
+      if (before === undefined && noted.size >= maxPending) return;
+      noted.set(confirmation.executionId, before === undefined ? confirmation : merge(before, confirmation));
+      running ??= run();
+    },
+    pending: (executionId) => (noted.get(executionId) ?? writing.get(executionId))?.applied,
+    flushed: async () => running,
+    async close() {
+      closed = true;
+      await running;
+    },
+  };
+
+  async function run(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    while (noted.size > 0) {
+      writing = noted;
+      noted = new Map();
+      const all = [...writing.values()];
+      for (let start = 0; start < all.length; start += maxPerStep) await write(all.slice(start, start + maxPerStep));
+      writing = new Map();
+    }
+    running = undefined;
+  }
+
+  async function write(confirmations: readonly Confirmation[]): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await store.confirm(confirmations);
+      } catch (error) {
+        logger.warn({ err: error, confirmations: confirmations.length, attempt }, "could not note what nodes hold");
+        if (attempt === attempts || closed) return;
+        await new Promise((resolve) => setTimeout(resolve, retryMs * attempt));
+      }
+    }
+  }
+}
+
+/** Within one boot and epoch the higher revision counts; a newer boot's report replaces the older one's. */
+function merge(before: Confirmation, next: Confirmation): Confirmation {
+  if (before.bootId !== next.bootId || before.epoch !== next.epoch) return next;
+  return {
+    ...next,
+    applied: {
+      metadata: Math.max(before.applied.metadata, next.applied.metadata),
+      endTime: Math.max(before.applied.endTime, next.applied.endTime),
+      egress: Math.max(before.applied.egress, next.applied.egress),
+    },
+  };
+}

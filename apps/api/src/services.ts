@@ -1,0 +1,24 @@
+import type { SandboxStore } from "@castellan/store";
+import type { Logger } from "@castellan/telemetry";
+import type { Placement } from "./create/placement.ts";
+import type { Ending } from "./ending/ending.ts";
+import type { NodeDirectory } from "./nodes/directory.ts";
+import type { Limits, Timing } from "./options.ts";
+import type { Pusher } from "./push/pusher.ts";
+import type { StoreClock } from "./store-clock.ts";
+
+/** What handlers and loops work with. */
+export interface Services {
+  readonly store: SandboxStore;
+  readonly clock: StoreClock;
+  readonly directory: NodeDirectory;
+  readonly placement: Placement;
+  readonly pusher: Pusher;
+  readonly ending: Ending;
+  readonly logger: Logger;
+  readonly limits: Limits;
+  readonly timing: Timing;
+  /** Under which sandboxes have host names. */
+  readonly domain: string;
+  readonly version: string;
+}
