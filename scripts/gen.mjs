@@ -42,7 +42,14 @@ await runMain(() => {
 function generate(into) {
   run("buf", "generate", "--output", into);
   // A property with a default may still be left out of a request.
-  run("openapi-typescript", "openapi.yaml", "--default-non-nullable", "false", "--output", join(into, gen, "openapi.ts"));
+  run(
+    "openapi-typescript",
+    "openapi.yaml",
+    "--default-non-nullable",
+    "false",
+    "--output",
+    join(into, gen, "openapi.ts"),
+  );
   // The same document as data: the REST server validates with its schemas and serves it.
   const bundle = join(into, "openapi.json");
   run("redocly", "bundle", "openapi.yaml", "--dereferenced", "--ext", "json", "--output", bundle);

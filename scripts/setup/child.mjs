@@ -1,8 +1,6 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 
-const keptLines = 30;
-
 /**
  * Runs a program to its end and keeps what it said. It has a process group of its own, so a Ctrl-C in the terminal
  * reaches it only through `signal`, and then as one SIGINT: package tools finish what must not be cut in half.
@@ -15,9 +13,10 @@ const keptLines = 30;
  * @param {AbortSignal} [options.signal]
  * @param {(line: string) => void} [options.onLine] every line of either stream
  * @param {(line: string) => void} [options.onStatus] every line that it writes to descriptor 3
+ * @param {number} [options.keep] how many of its last lines to return as `output`, 30 by default
  * @returns {Promise<{ok: boolean, output: string, stdout: string}>} `output` is the end of what it said
  */
-export async function run(file, args, { cwd, env, signal, onLine, onStatus } = {}) {
+export async function run(file, args, { cwd, env, signal, onLine, onStatus, keep = 30 } = {}) {
   signal?.throwIfAborted();
   const child = spawn(file, args, {
     cwd,
@@ -31,7 +30,7 @@ export async function run(file, args, { cwd, env, signal, onLine, onStatus } = {
     createInterface({ input: stream }).on("line", (line) => {
       if (stream === child.stdout) stdout += `${line}\n`;
       last.push(line);
-      if (last.length > keptLines) last.shift();
+      if (last.length > keep) last.shift();
       onLine?.(line);
     });
   }
