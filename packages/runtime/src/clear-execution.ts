@@ -15,15 +15,15 @@ export async function clearExecution(host: NodeHost, held: HeldExecution, init?:
   const failures: unknown[] = [];
   const step = (work: Promise<unknown>) => work.catch((error: unknown) => failures.push(error));
 
-  const network = Promise.all([
-    step(removeInterfaces(host.run, [slot.device])),
-    step(host.firewall.apply(removeSandboxScript(host.network, slot))),
-  ]);
+  // Its processes first: while they live, a later process of the node takes the execution over, and wholly.
   if (init !== undefined) await step(killAndWait(init, 10_000));
   await step(host.cgroups.remove(record.executionId));
-  await step(host.runc.forget(record.executionId));
-  await step(dismantleRoot(directory));
-  await network;
+  await Promise.all([
+    step(removeInterfaces(host.run, [slot.device])),
+    step(host.firewall.apply(removeSandboxScript(host.network, slot))),
+    step(host.runc.forget(record.executionId)),
+    step(dismantleRoot(directory)),
+  ]);
   // The record goes last and only after all else: it is what a later process cleans up by.
   if (failures.length === 0) await step(rm(directory, { recursive: true, force: true }));
   if (failures.length > 0) throw new AggregateError(failures, `execution ${record.executionId} was not cleared`);

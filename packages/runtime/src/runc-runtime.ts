@@ -143,11 +143,12 @@ class RuncRuntime implements SandboxRuntime {
 
   async recover(): Promise<Execution[]> {
     if (this.#entries.size > 0) throw new CastellanError("conflict", "Recovery comes before the first start");
-    const adopted = await recoverExecutions(this.#host, this.#slots);
-    for (const running of adopted) {
-      this.#entries.set(running.record.executionId, { phase: "running", running, exited: false });
+    const { running, stuck } = await recoverExecutions(this.#host, this.#slots);
+    for (const held of stuck) this.#entries.set(held.record.executionId, { phase: "stuck", held });
+    for (const execution of running) {
+      this.#entries.set(execution.record.executionId, { phase: "running", running: execution, exited: false });
     }
-    return adopted.map(describe);
+    return running.map(describe);
   }
 
   async setEgress(executionId: string, policy: EgressPolicy): Promise<void> {

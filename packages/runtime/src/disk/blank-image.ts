@@ -1,5 +1,5 @@
 import { closeSync, openSync, readSync, statSync } from "node:fs";
-import { open, rm } from "node:fs/promises";
+import { open, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { CastellanError } from "@castellan/domain";
 import type { RunCommand } from "../host/command.ts";
@@ -11,6 +11,7 @@ interface BlankImage {
   readonly pieces: readonly { readonly offset: number; readonly data: Buffer }[];
 }
 
+const unfinishedName = /^blank-\d+\.img$/;
 const mebibyte = 1024 * 1024;
 const remembered = 16;
 
@@ -65,6 +66,12 @@ export class BlankImages {
       await rm(path, { force: true });
     }
   }
+}
+
+/** Removes what a process that was killed while it made an image has left. */
+export async function removeUnfinishedImages(directory: string): Promise<void> {
+  const left = (await readdir(directory)).filter((name) => unfinishedName.test(name));
+  await Promise.all(left.map((name) => rm(join(directory, name), { force: true })));
 }
 
 /**

@@ -111,10 +111,12 @@ export function inNetworkNamespace<T>(namespaceFd: number, action: () => T): T {
   }
 }
 
-/** A stream socket that neither blocks nor survives exec. */
-export function streamSocket(family: 4 | 6): number {
+/** A stream socket that neither blocks nor survives exec; undefined when the kernel does not know the family. */
+export function streamSocket(family: 4 | 6): number | undefined {
   const [inet, inet6, stream, nonBlocking, closeOnExec] = [2, 10, 1, 0o4000, 0o2000000];
-  return checked("socket", "", c.socket(family === 4 ? inet : inet6, stream | nonBlocking | closeOnExec, 0));
+  const fd: number = c.socket(family === 4 ? inet : inet6, stream | nonBlocking | closeOnExec, 0);
+  if (fd < 0 && koffi.errno() === errnos["EAFNOSUPPORT"]) return undefined;
+  return checked("socket", "", fd);
 }
 
 export type ConnectProgress = "connected" | "pending" | "refused";

@@ -1,6 +1,7 @@
 import { closeSync, readdirSync, readFileSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import { idsPerSlot } from "../slots.ts";
 import { ownerVariable } from "./command.ts";
 import { pidfdOpen, pidfdSendSignal, SystemCallError } from "./kernel.ts";
 
@@ -77,6 +78,9 @@ export async function commandsStartedFor(stateDir: string): Promise<ProcessIdent
   const found: ProcessIdentity[] = [];
   for (const name of readdirSync("/proc")) {
     if (!/^\d+$/.test(name)) continue;
+    // Sandboxes run under high ids; what they write into their environment is their own business.
+    const owner = await stat(`/proc/${name}`).catch(() => undefined);
+    if (owner === undefined || owner.uid >= idsPerSlot) continue;
     const environment = await readFile(`/proc/${name}/environ`, "latin1").catch(() => "");
     if (!environment.split("\0").includes(entry)) continue;
     const identity = identify(Number(name));

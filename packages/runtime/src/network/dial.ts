@@ -31,6 +31,7 @@ async function connectTo(
   signal: AbortSignal | undefined,
 ): Promise<number | undefined> {
   const fd = inNetworkNamespace(namespaceFd, () => streamSocket(target.family));
+  if (fd === undefined) return undefined;
   try {
     // On loopback the second question is answered at once, unless the server's queue is full.
     for (let pause = 0; ; pause = Math.min(pause + 1, 20)) {

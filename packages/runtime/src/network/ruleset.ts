@@ -29,7 +29,7 @@ export function nodeScript(network: NodeNetwork): string {
     [
       "source",
       "{ type filter hook prerouting priority raw; policy accept; }",
-      [`iifname ${ours} meta nfproto ipv6 drop`, `iifname ${ours} iifname . ip saddr != @sources drop`],
+      [`iifname ${ours} meta nfproto ipv6 drop`, `iifname ${ours} iifname . ip saddr != @sources counter drop`],
     ],
     ["outbound", "", [`oifname ${ours} drop`, "iifname vmap @sandboxes", "drop"]],
     ["inbound", "", ["ct state established,related accept", "drop"]],

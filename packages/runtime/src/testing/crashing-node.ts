@@ -1,0 +1,23 @@
+import { createRuncRuntime } from "../index.ts";
+import { optionsAt, runInside, specFor } from "./test-node.ts";
+
+/**
+ * A node process for tests that kill it. Arguments: prefix, part, and what to do:
+ * `start ID…` starts the executions one after another and says so, then waits; `wait` only recovers.
+ */
+const [devicePrefix = "", part = "0", , ...ids] = process.argv.slice(2);
+const runtime = await createRuncRuntime(optionsAt({ devicePrefix, part: Number(part) }));
+const say = (event: object) => process.stdout.write(`${JSON.stringify(event)}\n`);
+
+say({ recovered: (await runtime.recover()).map(({ executionId }) => executionId) });
+for (const id of ids) {
+  await runtime.start(await specFor(id));
+  say({ started: id });
+  if (id.startsWith("stop")) {
+    await runInside(runtime, id, "true");
+    say({ stopping: id });
+    await runtime.stop(id);
+    say({ stopped: id });
+  }
+}
+setInterval(() => {}, 1000);
