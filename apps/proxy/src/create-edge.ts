@@ -1,12 +1,104 @@
+import { type IncomingMessage, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import { hasCode } from "@castellan/domain";
+import { type Address, addressOf } from "./address.ts";
+import { badRequest, send } from "./answers.ts";
+import { ApiDeadline } from "./api-deadline.ts";
 import type { Edge, EdgeOptions } from "./edge.ts";
+import { hasBody } from "./headers.ts";
+import { defaultLimits, type EdgeLimits } from "./limits.ts";
+import { Routes } from "./routes.ts";
+import { type Entry, SandboxEntrance } from "./sandbox-entrance.ts";
+import { edgeServerOptions } from "./server.ts";
+import { Tunnels } from "./tunnels.ts";
+import { handleUnaddressed } from "./unaddressed.ts";
 
+/** Creates an edge. It owns its connections into sandboxes, and a timer, until it is closed. */
 export function createEdge(options: EdgeOptions): Edge {
+  const limits: EdgeLimits = { ...defaultLimits, ...options.limits };
+  const routes = new Routes(options.locate, limits);
+  const tunnels = new Tunnels(options.clusterToken, limits);
+  const entrance = new SandboxEntrance({ ...options, limits, routes, tunnels });
+  const apiDeadline = new ApiDeadline(limits.apiRequestTimeoutMs);
+  let closed = false;
+
+  function take(entry: Omit<Entry, "address">): void {
+    const { request, response } = entry;
+    if (closed) {
+      request.socket.destroy();
+      return;
+    }
+    let address: Address | undefined;
+    try {
+      address = addressOf(request.headers, options.domain);
+    } catch (error) {
+      if (!hasCode(error, "invalid_argument")) throw error;
+      send(request, response, badRequest(error.message));
+      return;
+    }
+    if (address) {
+      if (hasBody(request)) boundUnreadBody(request, response);
+      entrance.enter({ ...entry, address });
+      return;
+    }
+    if (entry.expectsContinue) response.writeContinue();
+    handleUnaddressed(request, response, options.api, apiDeadline);
+  }
+
   const edge: Edge = {
-    handle: (request, response) => options.api?.(request, response),
-    upgrade: (_request, socket) => socket.destroy(),
-    attach: (server) => server.on("request", edge.handle).on("upgrade", edge.upgrade),
-    invalidate: () => {},
-    close: () => {},
+    handle: (request, response) => take({ request, response, expectsContinue: false }),
+    upgrade: (request, socket, head) => {
+      const response = responseFor(request, socket);
+      take({ request, response, expectsContinue: false, upgrade: { socket, head } });
+    },
+    attach: (server) => {
+      server.on("request", edge.handle);
+      server.on("upgrade", edge.upgrade);
+      server.on("checkContinue", (request, response) => take({ request, response, expectsContinue: true }));
+      server.requestTimeout = edgeServerOptions.requestTimeout;
+      server.headersTimeout = edgeServerOptions.headersTimeout;
+      server.keepAliveTimeout = edgeServerOptions.keepAliveTimeout;
+      server.timeout = 0;
+    },
+    invalidate: (sandboxId) => {
+      routes.forget(sandboxId);
+      tunnels.end(sandboxId);
+    },
+    close: () => {
+      closed = true;
+      apiDeadline.close();
+      tunnels.close();
+    },
   };
   return edge;
+}
+
+/**
+ * A request that asks to switch protocols comes without a response. With one it can be refused, or answered by a server
+ * that does not switch, like any other; the connection ends with it, as its next bytes are nobody's.
+ */
+function responseFor(request: IncomingMessage, socket: Duplex): ServerResponse {
+  const response = new ServerResponse(request);
+  response.shouldKeepAlive = false;
+  response.assignSocket(request.socket);
+  response.once("finish", () => {
+    response.detachSocket(request.socket);
+    request.socket.destroySoon();
+  });
+  socket.on("error", () => socket.destroy());
+  return response;
+}
+
+/**
+ * After an answer that came before the request's end, the rest is read for a moment, so that the client sees the answer
+ * and not a reset; then the connection goes.
+ */
+function boundUnreadBody(request: IncomingMessage, response: ServerResponse): void {
+  response.once("finish", () => {
+    if (request.complete) return;
+    request.resume();
+    const timer = setTimeout(() => request.socket.destroy(), 5_000);
+    request.once("end", () => clearTimeout(timer));
+    request.once("close", () => clearTimeout(timer));
+  });
 }

@@ -1,4 +1,4 @@
-import type { ServerOptions } from "node:http";
+import type { IncomingMessage, ServerOptions } from "node:http";
 
 /**
  * For `http.createServer` or `https.createServer` of a server that an edge is attached to.
@@ -6,7 +6,7 @@ import type { ServerOptions } from "node:http";
  * Header blocks are bounded in size and time. Bodies are not bounded in time: an upload may take hours, and a stream may
  * say nothing for more than ten minutes.
  */
-export const edgeServerOptions: ServerOptions = {
+export const edgeServerOptions = {
   maxHeaderSize: 16 * 1024,
   headersTimeout: 30_000,
   requestTimeout: 0,
@@ -20,5 +20,5 @@ export const edgeServerOptions: ServerOptions = {
   noDelay: true,
   insecureHTTPParser: false,
   // An offer of HTTP/2 over plain text, which some clients make with every request, is not taken up.
-  shouldUpgradeCallback: (request) => !/\b(h2c|http\/2|tls)\b/i.test(request.headers.upgrade ?? ""),
-};
+  shouldUpgradeCallback: (request: IncomingMessage) => !/\b(h2c|http\/2|tls)\b/i.test(request.headers.upgrade ?? ""),
+} satisfies ServerOptions;
