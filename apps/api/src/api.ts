@@ -1,4 +1,4 @@
-import { createRestServer } from "@castellan/rest";
+import { createRestServer, serveDocs } from "@castellan/rest";
 import cors from "@fastify/cors";
 import type { FastifyInstance } from "fastify";
 import { createAuthenticator } from "./auth/api-keys.ts";
@@ -42,6 +42,7 @@ export async function createApi(services: Services): Promise<FastifyInstance> {
     ],
     maxAge: 7200,
   });
+  await serveDocs(rest);
   await rest.ready();
   return rest;
 }

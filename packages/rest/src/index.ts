@@ -1,3 +1,4 @@
+export { serveDocs } from "./docs.ts";
 export { type ErrorReply, errorReply } from "./errors.ts";
 export type {
   Caller,

@@ -1,6 +1,13 @@
 import { openapiDocument } from "@castellan/contracts/openapi-document";
 import { CastellanError } from "@castellan/domain";
-import { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
+import {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  fastify,
+  LogController,
+} from "fastify";
 import { answerClientError, type ErrorReply, errorReply } from "./errors.ts";
 import type {
   Caller,
@@ -35,7 +42,7 @@ export const bodyLimit = 256 * 1024;
 export function createRestServer(options: RestServerOptions): FastifyInstance {
   const server = fastify({
     loggerInstance: options.logger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit,
     // Long enough for every id; what is longer is no path of ours.
     routerOptions: { maxParamLength: 512 },

@@ -141,6 +141,7 @@ function failureOf(error: unknown): CastellanError {
     case Code.Unavailable:
     case Code.DeadlineExceeded:
     case Code.Aborted:
+    case Code.FailedPrecondition:
     case Code.Canceled:
       return new CastellanError("unavailable", "No node could start the sandbox in time", {
         ...cause,

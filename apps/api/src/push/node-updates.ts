@@ -318,6 +318,8 @@ export function createNodeUpdates(options: NodeUpdatesOptions): NodeUpdates {
     // Nobody asked for it any more: the next List tells the same.
     const fields = entries.get(executionId);
     if (fields === undefined) return;
+    // Rules of the network are what can fail: they fail alone, as every update carries one field.
+    const egressFailed = outcome === UpdateOutcome.FAILED && fields.egress?.state === "sent";
     for (const field of liveFields) {
       const entry = fields[field];
       if (entry === undefined) continue;
@@ -326,7 +328,7 @@ export function createNodeUpdates(options: NodeUpdatesOptions): NodeUpdates {
       if (held && epoch === entry.update.epoch) {
         give(entry, (waiter) => waiter.revision <= revision, true);
         if (entry.update.revision <= revision) forget(entry);
-      } else if (entry.state === "sent") {
+      } else if (entry.state === "sent" && (!egressFailed || field === "egress")) {
         // Refused, or confirmed in another incarnation of the store, which proves nothing about this one.
         give(entry, () => true, false);
         forget(entry);
