@@ -1,5 +1,6 @@
 import { CastellanError } from "@castellan/domain";
 import type { StoreOptions } from "./options.ts";
+import { openRedisStore } from "./redis/redis-store.ts";
 import { openSqliteStore } from "./sqlite/sqlite-store.ts";
 import type { SandboxStore } from "./store.ts";
 
@@ -9,6 +10,7 @@ import type { SandboxStore } from "./store.ts";
  * is one that cannot be used (the message says why).
  */
 export function openStore(url: string, options: StoreOptions): Promise<SandboxStore> {
+  if (/^rediss?:\/\//.test(url)) return openRedisStore(url, options);
   const path = url.startsWith("sqlite:") ? url.slice("sqlite:".length) : url;
   if (path === "" || /^[a-z][a-z0-9+.-]+:/i.test(path)) {
     const known = "redis://…, rediss://…, sqlite:<path> or a path";

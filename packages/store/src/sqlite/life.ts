@@ -135,7 +135,7 @@ function applyTransition(
   const { bootId: _boot, stateDeadline: _deadline, ...before } = stored.record;
   const { next, to } = change;
   const now = db.now();
-  const { bootId, applied } = confirmedAfter(stored, change);
+  const { bootId, bootBefore, applied } = confirmedAfter(stored, change);
   const end = change.lifetimeMs === undefined ? before.endTime.value : now + Math.round(change.lifetimeMs * 1000);
   const endValue = to === "paused" ? now : end;
   const endRevision = before.endTime.revision;
@@ -157,7 +157,7 @@ function applyTransition(
     epoch: db.epoch,
     ...(bootId !== undefined && { bootId }),
   };
-  saveLife(db, stored, record, dueAfterTransition(stored, record, now));
+  saveLife(db, stored, record, { bootBefore, pushDue: dueAfterTransition(stored, record, now) });
   return record;
 }
 
@@ -165,13 +165,18 @@ function applyTransition(
 function confirmedAfter(
   stored: StoredSandbox,
   change: Pick<Transition, "next" | "confirmed">,
-): { bootId: string | undefined; applied: AppliedRevisions } {
+): { bootId: string | undefined; bootBefore: string | undefined; applied: AppliedRevisions } {
   const { next, confirmed } = change;
-  if (next) return { bootId: confirmed?.bootId, applied: confirmed?.applied ?? nothingApplied };
-  if (confirmed && confirmed.bootId !== stored.bootBefore) {
-    return { bootId: confirmed.bootId, applied: appliedWith(stored.record, confirmed.bootId, confirmed.applied) };
+  if (next) return { bootId: confirmed?.bootId, bootBefore: undefined, applied: confirmed?.applied ?? nothingApplied };
+  const { record, bootBefore } = stored;
+  if (confirmed === undefined || confirmed.bootId === bootBefore) {
+    return { bootId: record.bootId, bootBefore, applied: appliedOf(record) };
   }
-  return { bootId: stored.record.bootId, applied: appliedOf(stored.record) };
+  return {
+    bootId: confirmed.bootId,
+    bootBefore: confirmed.bootId === record.bootId ? bootBefore : record.bootId,
+    applied: appliedWith(record, confirmed.bootId, confirmed.applied),
+  };
 }
 
 /** What a start or a return to running left behind is due at once; other states are not pushed to. */

@@ -7,8 +7,9 @@ import {
   type SandboxRecord,
   type SandboxState,
 } from "@castellan/domain";
-import { malformed, number, optionalNumber, optionalText, text, textObject } from "../decoding.ts";
+import { number, optionalNumber, optionalText, text, textObject } from "../decoding.ts";
 import { decodeEgress, decodeIdentity, encodeEgress, encodeIdentity, labelsOf } from "../identity.ts";
+import { decodeState } from "../states.ts";
 import type { Database, Row } from "./database.ts";
 
 /** A record with what its row holds besides. */
@@ -101,7 +102,12 @@ export function insert(db: Database, record: SandboxRecord): void {
 }
 
 /** Writes what a change of state or execution touches. */
-export function saveLife(db: Database, before: StoredSandbox, after: SandboxRecord, pushDue: number | undefined): void {
+export function saveLife(
+  db: Database,
+  before: StoredSandbox,
+  after: SandboxRecord,
+  beside: { readonly bootBefore: string | undefined; readonly pushDue: number | undefined },
+): void {
   db.run(
     `UPDATE sandboxes SET state = ?, state_deadline = ?, execution_id = ?, generation = ?, node_id = ?, started_at = ?,
        metadata_applied = ?, end_at = ?, end_revision = ?, end_applied = ?, egress_applied = ?, epoch = ?, boot_id = ?,
@@ -119,8 +125,8 @@ export function saveLife(db: Database, before: StoredSandbox, after: SandboxReco
     after.egress.applied,
     after.epoch,
     after.bootId ?? null,
-    after.bootId === before.record.bootId ? (before.bootBefore ?? null) : (before.record.bootId ?? null),
-    pushDue ?? null,
+    beside.bootBefore ?? null,
+    beside.pushDue ?? null,
     visibility(after.state),
     countsAsConcurrent(after.state) ? 1 : 0,
     before.seq,
@@ -178,24 +184,4 @@ export function changeLabels(
 
 function labels(record: SandboxRecord): string[] {
   return labelsOf(record.metadata.value, record.templateId, record.templateAlias);
-}
-
-const states: ReadonlySet<string> = new Set<SandboxState>([
-  "creating",
-  "running",
-  "pausing",
-  "paused",
-  "resuming",
-  "snapshotting",
-  "killing",
-  "lost",
-]);
-
-export function decodeState(value: unknown): SandboxState {
-  if (!isState(value)) throw malformed("a state", value);
-  return value;
-}
-
-function isState(value: unknown): value is SandboxState {
-  return typeof value === "string" && states.has(value);
 }

@@ -1,0 +1,232 @@
+import { CastellanError, type Epoch, type Revision } from "@castellan/domain";
+import { Redis } from "ioredis";
+import { decimal, list, text } from "../decoding.ts";
+import type { StoreLogger } from "../options.ts";
+import { staleEpoch } from "../refusals.ts";
+import { redisError, unavailable } from "./errors.ts";
+import { epochKey, teamEpochKey } from "./keys.ts";
+import { openEpoch, raiseEpoch } from "./lua/loops.ts";
+import { type Script, scripts } from "./lua/script.ts";
+import { checkServer, durabilityOf, runIdOf, type ServerFacts, serverFacts } from "./server.ts";
+
+type Argument = string | number;
+
+/** A command that has no answer by then has an unknown outcome. */
+const commandTimeoutMs = 2000;
+/** How often the epoch is looked at, so that another process's new one, or an emptied store, is noticed. */
+const heartbeatMs = 1000;
+
+/**
+ * One connection to Redis. On every new connection, before any command of a caller, it compares the server's run id with
+ * the one that the store's epoch belongs to, and loads the scripts. Nothing is ever sent twice: a command whose answer is
+ * lost is rejected, and its caller decides.
+ */
+export class RedisConnection {
+  readonly #redis: Redis;
+  readonly #logger: StoreLogger;
+  readonly #heartbeat: NodeJS.Timeout;
+  #verified = false;
+  #closed = false;
+  #epoch: Epoch = 0;
+  #run = "";
+  /** The highest revision that this process has seen. */
+  #highest: Revision = 0;
+  #durability = "Redis, not yet connected";
+  #refusal: CastellanError | undefined;
+  #waiting: (() => void)[] = [];
+
+  constructor(url: string, logger: StoreLogger) {
+    this.#logger = logger;
+    this.#redis = new Redis(url, {
+      lazyConnect: true,
+      connectTimeout: 2000,
+      commandTimeout: commandTimeoutMs,
+      // A server that hangs: the connection is given up, so that a new one is compared and tried.
+      socketTimeout: 2 * commandTimeoutMs,
+      enableOfflineQueue: false,
+      autoResendUnfulfilledCommands: false,
+      // Commands in flight are rejected at the first loss of the connection; without this they would wait for nothing.
+      maxRetriesPerRequest: 0,
+      disableClientInfo: true,
+      retryStrategy: (attempt) => Math.min(25 * 2 ** attempt, 1000),
+    });
+    this.#redis.on("ready", () => void this.#verify());
+    this.#redis.on("close", () => {
+      this.#verified = false;
+    });
+    this.#redis.on("error", (error: Error) => logger.warn({ err: error }, "the connection to Redis failed"));
+    this.#heartbeat = setInterval(() => void this.checkEpoch().catch(() => undefined), heartbeatMs).unref();
+  }
+
+  /** @throws `unavailable` when there is no verified connection within `timeoutMs`; `internal` when it is refused. */
+  async open(timeoutMs: number): Promise<void> {
+    this.#redis.connect().catch(() => undefined);
+    await this.#ready(timeoutMs);
+  }
+
+  get durability(): string {
+    return this.#durability;
+  }
+
+  /** The epoch that the connection has verified; to be read after a command or `ready`. */
+  get epoch(): Epoch {
+    return this.#epoch;
+  }
+
+  ready(): Promise<void> {
+    return this.#ready(commandTimeoutMs);
+  }
+
+  /** Remembers a revision, so that a new epoch will be above it. */
+  observe(revision: Revision): void {
+    if (revision > this.#highest) this.#highest = revision;
+  }
+
+  /** Runs a script on one key's slot. @throws `unavailable`, `internal`. */
+  run(script: Script, key: string, args: readonly Argument[]): Promise<unknown> {
+    return this.#send(script, key, () => args);
+  }
+
+  /**
+   * Runs a script that reads a team's slot, and answers with its list. `noteam` as the first element means that there is
+   * no such team.
+   * @throws `unavailable`, also when the store turns out to be a new one; `internal`.
+   */
+  readTeam(script: Script, teamId: string, args: readonly Argument[]): Promise<readonly unknown[]> {
+    return this.#runTeam(script, teamId, () => args);
+  }
+
+  /** The same for a script that changes the slot: it gets the epoch, as it is when the script is sent, before \`args\`. */
+  changeTeam(script: Script, teamId: string, args: readonly Argument[]): Promise<readonly unknown[]> {
+    return this.#runTeam(script, teamId, () => [this.#epoch, ...args]);
+  }
+
+  /** Runs single commands. */
+  async command<T>(send: (redis: Redis) => Promise<T>): Promise<T> {
+    if (!this.#verified) await this.ready();
+    try {
+      return await send(this.#redis);
+    } catch (error) {
+      throw redisError(error, "command");
+    }
+  }
+
+  async raiseEpoch(known: Epoch | Revision): Promise<Epoch> {
+    const raised = await this.run(raiseEpoch, epochKey, [known]);
+    if (raised === null) await this.checkEpoch();
+    else this.#enter(decimal(raised));
+    return this.#epoch;
+  }
+
+  /** Looks at the store's epoch, which another process may have raised; begins one where there is none. */
+  async checkEpoch(): Promise<void> {
+    if (!this.#verified) return;
+    const known = Math.max(this.#epoch, this.#highest);
+    this.#enter(decimal(await this.run(openEpoch, epochKey, [this.#run, this.#run, known])));
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#verified = false;
+    clearInterval(this.#heartbeat);
+    this.#redis.disconnect();
+    this.#wake();
+  }
+
+  async #runTeam(script: Script, teamId: string, args: () => readonly Argument[]): Promise<readonly unknown[]> {
+    const before = this.#epoch;
+    const answer = list(await this.#send(script, teamEpochKey(teamId), args));
+    if (answer[0] === "stale") {
+      await this.checkEpoch();
+      throw staleEpoch();
+    }
+    if (answer[0] === "noteam") {
+      // Either there is no such team, or the store has lost everything and is a new one.
+      await this.checkEpoch();
+      if (this.#epoch !== before) throw staleEpoch();
+    }
+    return answer;
+  }
+
+  async #send(script: Script, key: string, args: () => readonly Argument[]): Promise<unknown> {
+    if (!this.#verified) await this.ready();
+    try {
+      return await this.#redis.evalsha(script.sha1, 1, key, ...args());
+    } catch (error) {
+      if (!(error instanceof Error) || !error.message.startsWith("NOSCRIPT")) throw redisError(error, script.name);
+    }
+    // Somebody has emptied the server's script cache. Nothing has run, so running it now is not running it twice.
+    return this.command((redis) => redis.eval(script.source, 1, key, ...args()));
+  }
+
+  async #ready(timeoutMs: number): Promise<void> {
+    const deadline = performance.now() + timeoutMs;
+    while (!this.#verified) {
+      if (this.#closed) throw unavailable("The store is closed");
+      if (this.#refusal) throw this.#refusal;
+      const left = deadline - performance.now();
+      if (left <= 0) throw unavailable("Redis does not answer");
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, left);
+        this.#waiting.push(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+      });
+    }
+  }
+
+  async #verify(): Promise<void> {
+    const redis = this.#redis;
+    try {
+      const info = await redis.info();
+      const facts = serverFacts(info, await appendFsync(redis));
+      checkServer(facts);
+      await Promise.all(scripts.map((script) => redis.script("LOAD", script.source)));
+      const known = Math.max(this.#epoch, this.#highest);
+      const run = runIdOf(facts);
+      const opened = await redis.evalsha(openEpoch.sha1, 1, epochKey, run, this.#run, known);
+      if (this.#closed) return;
+      this.#admit(facts, run, decimal(text(opened)));
+    } catch (error) {
+      if (this.#closed) return;
+      this.#refusal = error instanceof CastellanError && error.code === "internal" ? error : undefined;
+      this.#logger.error({ err: error }, "this Redis cannot be used");
+      this.#wake();
+      // A fault on the way is tried again with a new connection.
+      redis.disconnect(true);
+    }
+  }
+
+  #admit(facts: ServerFacts, run: string, epoch: Epoch): void {
+    if (this.#run !== "" && this.#run !== run) this.#logger.warn({ runId: run }, "Redis is another incarnation now");
+    this.#run = run;
+    this.#durability = durabilityOf(facts);
+    this.#refusal = undefined;
+    this.#enter(epoch);
+    this.#verified = true;
+    this.#wake();
+  }
+
+  #enter(epoch: Epoch): void {
+    if (epoch === this.#epoch) return;
+    this.#logger.info({ epoch, before: this.#epoch }, "the store's epoch");
+    this.#epoch = epoch;
+  }
+
+  #wake(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const wake of waiting) wake();
+  }
+}
+
+/** Unknown where the server does not let clients ask. */
+async function appendFsync(redis: Redis): Promise<string> {
+  try {
+    const answer = await redis.config("GET", "appendfsync");
+    return text(list(answer)[1]);
+  } catch {
+    return "unknown";
+  }
+}

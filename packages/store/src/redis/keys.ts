@@ -1,0 +1,56 @@
+/**
+ * Every key of this store. What belongs to one team stands under one hash tag, so that a cluster keeps it in one slot
+ * and a script that is given the team's epoch key can name all the others:
+ *
+ *     cs:{team}:epoch      the highest epoch that has written here; there from the team's first moment on
+ *     cs:{team}:team       the team, JSON
+ *     cs:{team}:i:<id>     what never changes about a sandbox, JSON
+ *     cs:{team}:s:<id>     hash: state, execution, revisions (field names in lua/prelude.ts)
+ *     cs:{team}:m:<id>     hash: its metadata, key by key
+ *     cs:{team}:o:<id>:<operation>   an operation id that took effect; expires
+ *     cs:{team}:x:<id>:<execution>   a tombstone; expires
+ *     cs:{team}:live       set: the sandboxes that count as concurrent
+ *     cs:{team}:push, ends, states   sorted sets by time: due for a push, end of life of running ones, state deadlines
+ *     cs:{team}:n:<node>   sorted set: the sandboxes placed on a node
+ *     cs:{team}:l:r, l:p   sorted sets: the sandboxes that show as running or paused, in list order
+ *     cs:{team}:b:r:<sha1>, b:p:<sha1>   the same, of those that carry one label (a tag, or a template's name)
+ *
+ * The others have slots of their own, and are written before what they lead to; an entry that leads nowhere is harmless.
+ */
+const prefix = "cs:";
+
+export function teamEpochKey(teamId: string): string {
+  return `${prefix}{${teamId}}:epoch`;
+}
+
+export function teamKey(teamId: string): string {
+  return `${prefix}{${teamId}}:team`;
+}
+
+/** The store's epoch and the server's run id that it belongs to. */
+export const epochKey = `${prefix}epoch`;
+
+/** All nodes; hash by node id. */
+export const nodesKey = `${prefix}nodes`;
+
+/** The team of a sandbox. */
+export function sandboxTeamKey(sandboxId: string): string {
+  return `${prefix}sandbox-team:${sandboxId}`;
+}
+
+export function apiKeyKey(keyHash: string): string {
+  return `${prefix}api-key:${keyHash}`;
+}
+
+/** The teams that have ever had a sandbox on the node. */
+export function nodeTeamsKey(nodeId: string): string {
+  return `${prefix}node-teams:${nodeId}`;
+}
+
+/** What the control loops look for in a team's own sorted sets. */
+export type Work = "push" | "ends" | "states";
+
+/** All teams, by the time at which one of them is to be looked at for this work. */
+export function workKey(work: Work): string {
+  return `${prefix}work:${work}`;
+}

@@ -1,0 +1,162 @@
+import { mayBecome, type SandboxRecord, sandboxNotFound, stateConflict } from "@castellan/domain";
+import { encodeEgress, encodeIdentity } from "../identity.ts";
+import { defaultStateDeadlineMs, tombstoneKeptMs } from "../options.ts";
+import { executionRemoved, noSuchTeam, otherExecution, quotaExceeded, sandboxExists } from "../refusals.ts";
+import { decodeState } from "../states.ts";
+import type { AdoptedSandbox, ExecutionKey, NewSandboxRecord, Transition } from "../store.ts";
+import type { RedisConnection } from "./connection.ts";
+import { nodeTeamsKey, sandboxTeamKey, teamEpochKey } from "./keys.ts";
+import * as lua from "./lua/life.ts";
+import { decodeRecord, flatMetadata, metadataBytes, unexpected } from "./records.ts";
+import { expectWork } from "./work.ts";
+
+export async function create(
+  store: RedisConnection,
+  sandbox: NewSandboxRecord,
+  maxConcurrent: number,
+): Promise<SandboxRecord> {
+  const { teamId, sandboxId, executionId, nodeId, metadata } = sandbox;
+  await leadTo(store, teamId, sandboxId, nodeId);
+  await expectWork(store, teamId, { push: 0, ends: sandbox.lifetimeMs, states: sandbox.deadlineMs });
+  const answer = await store.changeTeam(lua.create, teamId, [
+    sandbox.epoch,
+    sandboxId,
+    executionId,
+    nodeId,
+    micros(sandbox.lifetimeMs),
+    micros(sandbox.deadlineMs),
+    maxConcurrent,
+    encodeIdentity(sandbox),
+    sandbox.templateId,
+    sandbox.templateAlias ?? "",
+    encodeEgress(sandbox.egress),
+    metadataBytes(metadata),
+    ...flatMetadata(metadata),
+  ]);
+  switch (answer[0]) {
+    case "ok":
+      return decodeRecord(store, answer[1]);
+    case "noteam":
+      throw noSuchTeam();
+    case "exists":
+      throw sandboxExists(sandboxId);
+    case "removed":
+      throw executionRemoved(sandboxId);
+    case "quota":
+      throw quotaExceeded(maxConcurrent);
+    default:
+      throw unexpected(answer);
+  }
+}
+
+export async function transition(store: RedisConnection, change: Transition): Promise<SandboxRecord> {
+  const { teamId, sandboxId, to, next, confirmed } = change;
+  const deadlineMs = change.deadlineMs ?? defaultStateDeadlineMs;
+  if (next) await store.command((redis) => redis.sadd(nodeTeamsKey(next.nodeId), teamId));
+  await expectWork(store, teamId, { push: 0, ends: change.lifetimeMs ?? 0, states: deadlineMs });
+  const answer = await store.changeTeam(lua.transition, teamId, [
+    sandboxId,
+    change.executionId,
+    to,
+    micros(deadlineMs),
+    ...(next ? [next.executionId, next.generation, next.nodeId] : ["", "", ""]),
+    change.lifetimeMs === undefined ? "" : micros(change.lifetimeMs),
+    change.maxConcurrent ?? "",
+    ...(confirmed
+      ? [confirmed.bootId, confirmed.applied.metadata, confirmed.applied.endTime, confirmed.applied.egress]
+      : ["", "", "", ""]),
+    ...change.from.filter((from) => mayBecome(from, to)),
+  ]);
+  switch (answer[0]) {
+    case "ok":
+      return decodeRecord(store, answer[1]);
+    case "noteam":
+    case "missing":
+      throw sandboxNotFound(sandboxId);
+    case "execution":
+      throw otherExecution(sandboxId);
+    case "state":
+      throw stateConflict(sandboxId, decodeState(answer[1]));
+    case "quota":
+      throw quotaExceeded(change.maxConcurrent ?? 0);
+    default:
+      throw unexpected(answer);
+  }
+}
+
+export async function claimEnded(
+  store: RedisConnection,
+  execution: ExecutionKey,
+  to: "killing" | "pausing",
+  deadlineMs: number,
+): Promise<SandboxRecord | undefined> {
+  const { teamId, sandboxId, executionId } = execution;
+  await expectWork(store, teamId, { states: deadlineMs });
+  const args = [sandboxId, executionId, to, micros(deadlineMs)];
+  const answer = await store.changeTeam(lua.claimEnded, teamId, args);
+  return answer[0] === "ok" ? decodeRecord(store, answer[1]) : undefined;
+}
+
+export async function remove(store: RedisConnection, execution: ExecutionKey): Promise<boolean> {
+  const { teamId, sandboxId, executionId } = execution;
+  const args = [sandboxId, executionId, tombstoneKeptMs];
+  const answer = await store.changeTeam(lua.remove, teamId, args);
+  const removed = answer[1] === 1;
+  // The way to the tombstone outlives it by little; if this is not reached, a small entry stays behind.
+  if (removed) await store.command((redis) => redis.pexpire(sandboxTeamKey(sandboxId), tombstoneKeptMs));
+  return removed;
+}
+
+export async function adopt(
+  store: RedisConnection,
+  sandbox: AdoptedSandbox,
+): Promise<"adopted" | "known" | "tombstoned"> {
+  const { teamId, sandboxId, metadata, endTime, egress } = sandbox;
+  await leadTo(store, teamId, sandboxId, sandbox.nodeId);
+  await expectWork(store, teamId, { push: 0, ends: 0 });
+  const answer = await store.changeTeam(lua.adopt, teamId, [
+    sandbox.epoch,
+    sandboxId,
+    sandbox.executionId,
+    sandbox.generation,
+    sandbox.nodeId,
+    sandbox.bootId,
+    sandbox.startedAt,
+    metadata.revision,
+    endTime.value,
+    endTime.revision,
+    encodeEgress(egress.value),
+    egress.revision,
+    encodeIdentity(sandbox),
+    sandbox.templateId,
+    sandbox.templateAlias ?? "",
+    metadataBytes(metadata.value),
+    ...flatMetadata(metadata.value),
+  ]);
+  const outcome = answer[0];
+  if (outcome === "adopted" || outcome === "known" || outcome === "tombstoned") return outcome;
+  throw unexpected(answer);
+}
+
+/** Whether the team's slot holds a tombstone of this execution. */
+export async function isTombstoned(
+  store: RedisConnection,
+  teamId: string,
+  sandboxId: string,
+  executionId: string,
+): Promise<boolean> {
+  const key = teamEpochKey(teamId).replace(/epoch$/, `x:${sandboxId}:${executionId}`);
+  return (await store.command((redis) => redis.exists(key))) === 1;
+}
+
+/** The entries of other slots that lead to a record, written before it. */
+async function leadTo(store: RedisConnection, teamId: string, sandboxId: string, nodeId: string): Promise<void> {
+  await Promise.all([
+    store.command((redis) => redis.set(sandboxTeamKey(sandboxId), teamId)),
+    store.command((redis) => redis.sadd(nodeTeamsKey(nodeId), teamId)),
+  ]);
+}
+
+function micros(millis: number): number {
+  return Math.round(millis * 1000);
+}

@@ -1,0 +1,139 @@
+import { countsAsConcurrent, publicState, type SandboxState, transitionalStates } from "@castellan/domain";
+import { allStates } from "../../states.ts";
+
+/**
+ * Parts that scripts share. A script takes only those that it needs, because every call builds their functions anew.
+ *
+ * Conventions. KEYS[1] is the team's epoch key; all other keys of the team are derived from it and lie in its slot.
+ * Numbers of 16 digits are exact in Lua's doubles but not in its formatting: they are written with `digits`. A script
+ * answers with a list whose first element says what happened: 'ok', or why not.
+ *
+ * Fields of a record (`s:<id>`): v, state, deadline, exec, gen, node, started, mrev, mapp, mbytes (metadata: revision,
+ * applied, bytes), end, erev, eapp (end time), egress, grev, gapp, epoch, boot, prev (the boot before), tpl, alias. A
+ * field that an older version did not write reads as 0 or absent, and is written with the next change.
+ */
+export const base = `
+local call = redis.call
+local P = string.sub(KEYS[1], 1, -6)
+
+local function digits(n) return string.format('%.0f', n) end
+
+local function clock()
+  local t = call('TIME')
+  return tonumber(t[1]) * 1000000 + tonumber(t[2])
+end
+`;
+
+/** Compares the caller's epoch with the highest one that has written to the team. */
+export const fencing = `
+-- Answers why the call may not go on, or nothing. A team without an epoch does not exist, or the store was emptied.
+local function fence(epoch)
+  local known = call('GET', KEYS[1])
+  if not known then return {'noteam'} end
+  known = tonumber(known)
+  if known > epoch then return {'stale'} end
+  if known < epoch then call('SET', KEYS[1], digits(epoch)) end
+end
+`;
+
+export const revising = `
+local function nextRevision(previous, now, epoch)
+  return math.max(previous + 1, now, epoch)
+end
+`;
+
+/** Reading records, as the adapter decodes them. */
+export const reading = `
+local function read(id)
+  return {call('GET', P .. 'i:' .. id), call('HGETALL', P .. 's:' .. id), call('HGETALL', P .. 'm:' .. id)}
+end
+`;
+
+/** A record's fields as a table. */
+export const loading = `
+local function load(id)
+  local flat = call('HGETALL', P .. 's:' .. id)
+  if #flat == 0 then return nil end
+  local fields = {}
+  for i = 1, #flat, 2 do fields[flat[i]] = flat[i + 1] end
+  return fields
+end
+`;
+
+/** Writing lists of arguments in portions: Lua passes at most some thousand at once. */
+export const portions = `
+local function inPortions(command, key, values)
+  for first = 1, #values, 1000 do
+    call(command, key, unpack(values, first, math.min(first + 999, #values)))
+  end
+end
+`;
+
+/** Where a sandbox stands in lists, and the labels by which it is found there. */
+export const listing = `
+local SHOWN = {${luaTable((state) => shownLetter(state))}}
+
+-- Newest first, then by id: ascending in the order of bytes.
+local function place(started, id)
+  return string.format('%016.0f', 9007199254740991 - tonumber(started)) .. id
+end
+
+-- The key's length keeps tags apart whose texts join to the same. The domain's adapter has the same function.
+local function tagLabel(key, value)
+  return 'm' .. #key .. ':' .. key .. value
+end
+
+local function labelKey(shown, label)
+  return P .. 'b:' .. shown .. ':' .. redis.sha1hex(label)
+end
+`;
+
+/** Adding a record to all lists, or taking it out. Uses \`listing\`. */
+export const relisting = `
+local function eachLabel(fields, meta, visit)
+  for i = 1, #meta, 2 do visit(tagLabel(meta[i], meta[i + 1])) end
+  visit('t' .. fields.tpl)
+  if fields.alias and fields.alias ~= fields.tpl then visit('t' .. fields.alias) end
+end
+
+local function enlist(id, fields, meta)
+  local shown = SHOWN[fields.state]
+  if not shown then return end
+  local member = place(fields.started, id)
+  call('ZADD', P .. 'l:' .. shown, 0, member)
+  eachLabel(fields, meta, function(label) call('ZADD', labelKey(shown, label), 0, member) end)
+end
+
+local function delist(id, fields, meta)
+  local shown = SHOWN[fields.state]
+  if not shown then return end
+  local member = place(fields.started, id)
+  call('ZREM', P .. 'l:' .. shown, member)
+  eachLabel(fields, meta, function(label) call('ZREM', labelKey(shown, label), member) end)
+end
+`;
+
+/** When a record is due for a push. */
+export const pushing = `
+local function mayBePushed(state) return state == 'running' or state == 'snapshotting' end
+
+-- As soon as an earlier change is due, or at 'due'.
+local function duePush(id, state, due)
+  if mayBePushed(state) then call('ZADD', P .. 'push', 'LT', digits(due), id) end
+end
+`;
+
+/** The rules of the domain about states, as Lua tables. */
+export const states = `
+local COUNTS = {${luaTable((state) => (countsAsConcurrent(state) ? "true" : undefined))}}
+local TRANSITIONAL = {${luaTable((state) => (transitionalStates.includes(state) ? "true" : undefined))}}
+`;
+
+function shownLetter(state: SandboxState): string | undefined {
+  const shown = publicState(state);
+  return shown && (shown === "running" ? "'r'" : "'p'");
+}
+
+function luaTable(value: (state: SandboxState) => string | undefined): string {
+  return allStates.flatMap((state) => value(state)?.replace(/^/, `${state} = `) ?? []).join(", ");
+}

@@ -1,0 +1,131 @@
+import type { NodeRecord, SandboxRecord } from "@castellan/domain";
+import { decimal, list, textList } from "../decoding.ts";
+import { decodeNode, encodeNode } from "../nodes.ts";
+import type { ExecutionKey } from "../store.ts";
+import type { RedisConnection } from "./connection.ts";
+import { nodesKey, nodeTeamsKey, type Work, workKey } from "./keys.ts";
+import * as lua from "./lua/loops.ts";
+import { decodeRecord } from "./records.ts";
+
+/**
+ * What the control loops ask for. The truth is in each team's own sorted sets. One more sorted set per kind of work says
+ * when to look at which team; it is lowered *before* a change that may bring work, so a crash in between costs a look in
+ * vain. A look puts the team off first and then lowers it to what it found: if that is not reached, the team is late by
+ * `putOffMs`, never forgotten. Edits do not touch it, because teams with live sandboxes are looked at every second.
+ */
+const putOffMs: Readonly<Record<Work, number>> = { push: 1000, ends: 10_000, states: 10_000 };
+/** Between two looks for pushes at a team in which nothing runs. */
+const idleMs = 10_000;
+const teamsAtOnce = 64;
+const recordsAtOnce = 100;
+
+/** Has the team looked at in so many milliseconds at the latest. */
+export async function expectWork(
+  store: RedisConnection,
+  teamId: string,
+  work: Partial<Record<Work, number>>,
+): Promise<void> {
+  const kinds: readonly Work[] = ["push", "ends", "states"];
+  await Promise.all(
+    kinds.flatMap((kind) => {
+      const inMs = work[kind];
+      return inMs === undefined ? [] : [lower(store, kind, teamId, inMs * 1000)];
+    }),
+  );
+}
+
+/** Due records of all teams, the most urgent first. */
+export async function listDue(store: RedisConnection, work: Work, limit: number): Promise<SandboxRecord[]> {
+  const found: { at: number; record: SandboxRecord }[] = [];
+  while (found.length < limit) {
+    const teams = await takeTeams(store, work);
+    const looks = await Promise.all(teams.map((teamId) => look(store, work, teamId, Math.min(limit, recordsAtOnce))));
+    found.push(...looks.flat());
+    if (teams.length < teamsAtOnce) break;
+  }
+  found.sort((a, b) => a.at - b.at);
+  return found.slice(0, limit).map(({ record }) => record);
+}
+
+export async function deferPush(store: RedisConnection, execution: ExecutionKey, delayMs: number): Promise<void> {
+  const { teamId, sandboxId, executionId } = execution;
+  const args = [sandboxId, executionId, Math.round(delayMs * 1000)];
+  await store.changeTeam(lua.deferPush, teamId, args);
+}
+
+export async function listOnNode(store: RedisConnection, nodeId: string): Promise<SandboxRecord[]> {
+  const teams = await store.command((redis) => redis.smembers(nodeTeamsKey(nodeId)));
+  const records: SandboxRecord[] = [];
+  for (let i = 0; i < teams.length; i += teamsAtOnce) {
+    const portion = teams.slice(i, i + teamsAtOnce);
+    const ofTeams = await Promise.all(portion.map((teamId) => ofTeamOnNode(store, teamId, nodeId)));
+    records.push(...ofTeams.flat());
+  }
+  return records;
+}
+
+export async function renewLease(
+  store: RedisConnection,
+  node: Omit<NodeRecord, "leaseExpiresAt">,
+  leaseMs: number,
+): Promise<NodeRecord> {
+  const args = [node.nodeId, Math.round(leaseMs * 1000), encodeNode(node)];
+  const leaseExpiresAt = decimal(await store.run(lua.renewLease, nodesKey, args));
+  return { ...node, leaseExpiresAt };
+}
+
+export async function listNodes(store: RedisConnection): Promise<NodeRecord[]> {
+  const nodes = Object.values(await store.command((redis) => redis.hgetall(nodesKey))).map((stored) => {
+    const space = stored.indexOf(" ");
+    return decodeNode(stored.slice(space + 1), decimal(stored.slice(0, space)));
+  });
+  return nodes.sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
+}
+
+export async function forgetNode(store: RedisConnection, nodeId: string): Promise<void> {
+  await store.command((redis) => redis.hdel(nodesKey, nodeId));
+}
+
+async function takeTeams(store: RedisConnection, work: Work): Promise<string[]> {
+  const taken = await store.run(lua.takeTeams, workKey(work), [teamsAtOnce, putOffMs[work] * 1000]);
+  return textList(taken);
+}
+
+async function look(
+  store: RedisConnection,
+  work: Work,
+  teamId: string,
+  limit: number,
+): Promise<{ at: number; record: SandboxRecord }[]> {
+  const answer = await store.readTeam(lua.listDue, teamId, [work, limit]);
+  if (answer[0] === "noteam") return [];
+  const [, next, live, ...due] = answer;
+  if (next !== "") await lower(store, work, teamId, decimal(next));
+  else if (work === "push" && live === 0) await putOff(store, teamId);
+  const found: { at: number; record: SandboxRecord }[] = [];
+  for (let i = 0; i < due.length; i += 2) {
+    found.push({ at: decimal(due[i]), record: decodeRecord(store, due[i + 1]) });
+  }
+  return found;
+}
+
+async function ofTeamOnNode(store: RedisConnection, teamId: string, nodeId: string): Promise<SandboxRecord[]> {
+  const records: SandboxRecord[] = [];
+  let after = "";
+  for (;;) {
+    const args = [nodeId, after, recordsAtOnce];
+    const [, ...portion] = await store.readTeam(lua.listOnNode, teamId, args);
+    for (const one of portion) records.push(decodeRecord(store, list(one)));
+    const last = records.at(-1);
+    if (portion.length < recordsAtOnce || last === undefined) return records;
+    after = last.sandboxId;
+  }
+}
+
+async function lower(store: RedisConnection, work: Work, teamId: string, inMicros: number): Promise<void> {
+  await store.run(lua.expectWork, workKey(work), [teamId, Math.round(inMicros)]);
+}
+
+async function putOff(store: RedisConnection, teamId: string): Promise<void> {
+  await store.run(lua.putOffTeam, workKey("push"), [teamId, idleMs * 1000]);
+}
