@@ -1,12 +1,15 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, fork } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import type { Logger } from "@castellan/telemetry";
+import type { NodeConfig, SupervisorMessage } from "./node-config.ts";
 
-/** How a node's process is started. */
-export interface NodeCommand {
-  readonly file: string;
-  readonly args: readonly string[];
-  readonly env: NodeJS.ProcessEnv;
+export interface SupervisionOptions {
+  readonly config: NodeConfig;
+  readonly logger: Logger;
+  /** What the process runs. Default: a node. */
+  readonly program?: string;
+  readonly timing?: Partial<SupervisionTiming>;
 }
 
 /** All in milliseconds. */
@@ -31,68 +34,64 @@ export const defaultSupervisionTiming: SupervisionTiming = {
 export interface SupervisedNode {
   readonly nodeId: string;
   /** How often it has ended without being told to. */
-  readonly crashes: number;
+  crashes(): number;
   /**
    * Ends it, with its sandboxes or without. Resolves when the process is gone; it is killed when that takes too long.
    * @returns whether it ended by itself and without an error.
    */
-  stop(mode: "end-sandboxes" | "leave-sandboxes"): Promise<boolean>;
+  stop(how: { readonly stopSandboxes: boolean }): Promise<boolean>;
   /** Ends it at once; what it leaves is adopted or cleaned at its next start. */
   kill(): void;
 }
 
 /**
  * Starts a node's process and restarts it when it crashes; its sandboxes go on meanwhile, and the new process adopts
- * them. The process is in a group of its own, so that Ctrl-C reaches only its supervisor, and gets SIGTERM from the
- * kernel when the supervisor is killed, so that no node is left without one.
+ * them. The process is in a session of its own, so that Ctrl-C reaches only its supervisor.
  */
-export function superviseNode(
-  nodeId: string,
-  command: NodeCommand,
-  logger: Logger,
-  timing: SupervisionTiming = defaultSupervisionTiming,
-): SupervisedNode {
+export function superviseNode(options: SupervisionOptions): SupervisedNode {
+  const { config, logger } = options;
+  const { nodeId } = config;
+  const timing = { ...defaultSupervisionTiming, ...options.timing };
+  const program = options.program ?? fileURLToPath(new URL("./node-process.ts", import.meta.url));
   const stopping = new AbortController();
-  let child: ChildProcess | undefined;
+  let child = start();
   let crashes = 0;
-  let recentCrashes = 0;
 
-  const start = (): ChildProcess =>
-    spawn("setpriv", ["--pdeathsig", "TERM", command.file, ...command.args], {
-      env: command.env,
-      stdio: ["ignore", "ignore", "inherit"],
-      detached: true,
-    });
+  function start(): ChildProcess {
+    const started = fork(program, [nodeId], { detached: true, stdio: ["ignore", "ignore", "inherit", "ipc"] });
+    send(started, { kind: "start", config });
+    return started;
+  }
 
-  const run = async (): Promise<void> => {
-    while (!stopping.signal.aborted) {
+  async function keepRunning(): Promise<void> {
+    let recentCrashes = 0;
+    while (true) {
       const startedAt = performance.now();
-      child = start();
       const ended = await endOf(child);
       if (stopping.signal.aborted) return;
       crashes += 1;
       recentCrashes = performance.now() - startedAt >= timing.steadyMs ? 1 : recentCrashes + 1;
-      const pauseMs = Math.min(timing.backoffMs * 2 ** (recentCrashes - 1), timing.backoffMaxMs);
-      logger.error({ nodeId, ...ended, restartInMs: pauseMs }, "node process ended; starting it again");
-      await sleep(pauseMs, undefined, { signal: stopping.signal }).catch(() => undefined);
+      const restartInMs = Math.min(timing.backoffMs * 2 ** (recentCrashes - 1), timing.backoffMaxMs);
+      logger.error({ nodeId, ...ended, restartInMs }, "node process ended; starting it again");
+      await sleep(restartInMs, undefined, { signal: stopping.signal }).catch(() => undefined);
+      if (stopping.signal.aborted) return;
+      child = start();
     }
-  };
-  const running = run();
+  }
+  const running = keepRunning();
 
   return {
     nodeId,
-    get crashes() {
-      return crashes;
-    },
-    async stop(mode) {
+    crashes: () => crashes,
+    async stop({ stopSandboxes }) {
       stopping.abort();
-      const last = child;
-      if (last === undefined) return true;
-      const ended = endOf(last);
-      last.kill(mode === "end-sandboxes" ? "SIGINT" : "SIGTERM");
+      // It has crashed and its sandboxes run on: only a node can end them.
+      if (hasEnded(child) && stopSandboxes) child = start();
+      const ended = endOf(child);
+      send(child, { kind: "stop", stopSandboxes });
       const timer = setTimeout(() => {
         logger.error({ nodeId, afterMs: timing.stopMs }, "node process does not stop; killing it");
-        last.kill("SIGKILL");
+        child.kill("SIGKILL");
       }, timing.stopMs);
       const { code } = await ended;
       clearTimeout(timer);
@@ -101,26 +100,31 @@ export function superviseNode(
     },
     kill() {
       stopping.abort();
-      child?.kill("SIGKILL");
+      child.kill("SIGKILL");
     },
   };
+}
+
+/** A process that is gone cannot be told anything, which shows in its end. */
+function send(child: ChildProcess, message: SupervisorMessage): void {
+  if (child.connected) child.send(message, () => undefined);
+}
+
+function hasEnded(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null || child.pid === undefined;
 }
 
 interface ProcessEnd {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
-  /** It could not even be started. */
-  readonly error?: string;
 }
 
 function endOf(child: ChildProcess): Promise<ProcessEnd> {
-  if (child.exitCode !== null || child.signalCode !== null) {
-    return Promise.resolve({ code: child.exitCode, signal: child.signalCode });
-  }
+  if (hasEnded(child)) return Promise.resolve({ code: child.exitCode, signal: child.signalCode });
   return new Promise((resolve) => {
     child.once("exit", (code, signal) => resolve({ code, signal }));
-    child.once("error", (error) => {
-      if (child.pid === undefined) resolve({ code: null, signal: null, error: error.message });
+    child.once("error", () => {
+      if (child.pid === undefined) resolve({ code: null, signal: null });
     });
   });
 }
