@@ -1,0 +1,28 @@
+import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { buildBundle } from "./bundle.ts";
+import { run } from "./testing/run.ts";
+import { startTestDaemon } from "./testing/test-daemon.ts";
+
+it("the daemon runs from one file that needs nothing beside it", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "envd-bundle-"));
+  try {
+    const entry = join(directory, "envd.mjs");
+    await buildBundle(entry);
+    expect(statSync(entry).size).toBeLessThan(500_000);
+    const daemon = await startTestDaemon({ entry });
+    try {
+      expect((await run(daemon.process, "echo bundled")).stdout).toBe("bundled\n");
+      const body = new FormData();
+      body.append("file", new Blob(["content"]), "a.txt");
+      expect((await fetch(`${daemon.url}/files`, { method: "POST", body })).status).toBe(200);
+      expect(await (await fetch(`${daemon.url}/files?path=a.txt`)).text()).toBe("content");
+    } finally {
+      await daemon.stop();
+    }
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});

@@ -1,0 +1,105 @@
+import { readFileSync } from "node:fs";
+import { connect } from "node:net";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { run } from "./testing/run.ts";
+import { startTestDaemon, type TestDaemon } from "./testing/test-daemon.ts";
+
+let daemon: TestDaemon;
+
+beforeAll(async () => {
+  daemon = await startTestDaemon();
+});
+
+afterAll(() => daemon?.stop());
+
+const rpc = (path: string, body: string, headers: Record<string, string> = {}) =>
+  fetch(`${daemon.url}/${path}`, { method: "POST", headers: { "content-type": "application/json", ...headers }, body });
+
+describe("the daemon", () => {
+  it("says that it is well", async () => {
+    const response = await fetch(`${daemon.url}/health`);
+    expect([response.status, await response.text()]).toEqual([204, ""]);
+  });
+
+  it.each([
+    ["GET", "/nothing", 404],
+    ["GET", "/process.Process/Nothing", 404],
+    ["POST", "/health", 405],
+    ["GET", "/init", 405],
+    ["DELETE", "/files", 405],
+    ["GET", "/metrics", 501],
+    ["GET", "/envs", 501],
+  ])("answers %s %s with a %i error body", async (method, path, code) => {
+    const response = await fetch(`${daemon.url}${path}`, { method });
+    expect(response.status).toBe(code);
+    expect(await response.json()).toEqual({ code, message: expect.any(String) });
+  });
+
+  it("refuses malformed messages and goes on", async () => {
+    for (const body of ["", "{", "[]", '{"process":5}', '{"process":{"pid":"x"}}']) {
+      const response = await rpc("process.Process/SendSignal", body);
+      expect(response.status).toBe(400);
+      expect(await response.json()).toMatchObject({ code: "invalid_argument" });
+    }
+    expect((await rpc("process.Process/List", "{}", { "content-type": "text/plain" })).status).toBe(415);
+    expect((await fetch(`${daemon.url}/process.Process/List`)).status).toBe(405);
+    expect((await rpc("process.Process/List", "{}")).status).toBe(200);
+  });
+
+  it("refuses messages beyond its limit, with or without a length", async () => {
+    const body = JSON.stringify({ path: "x".repeat(7 * 1024 * 1024) });
+    const response = await rpc("filesystem.Filesystem/Stat", body);
+    expect(await response.json()).toMatchObject({ code: "resource_exhausted" });
+    const stream = new Blob([body]).stream();
+    const headers = { "content-type": "application/json" };
+    const init = { method: "POST", headers, body: stream, duplex: "half" } as RequestInit;
+    const chunked = await fetch(`${daemon.url}/filesystem.Filesystem/Stat`, init);
+    expect(await chunked.json()).toMatchObject({ code: "resource_exhausted" });
+  });
+
+  it("survives requests that are none", async () => {
+    const nonsense = [
+      "GET\r\n\r\n",
+      "POST /process.Process/List HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
+      "POST /process.Process/List HTTP/1.1\r\nHost: a b\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
+      "GET //// HTTP/1.1\r\nHost: x\r\n\r\n",
+      "GET /files?path=%ff%zz HTTP/1.1\r\nHost: x\r\n\r\n",
+      "GET /health HTTP/1.1\r\nHost: x\r\nAuthorization: Basic !!!\r\n\r\n",
+      `GET /health HTTP/1.1\r\nHost: x\r\nX-Long: ${"x".repeat(100_000)}\r\n\r\n`,
+      "POST /files HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ];
+    for (const text of nonsense) {
+      await new Promise<void>((resolve) => {
+        const socket = connect(Number(new URL(daemon.url).port), "127.0.0.1", () => socket.write(text));
+        socket.on("error", () => resolve());
+        socket.once("data", () => socket.destroy());
+        socket.once("close", () => resolve());
+        socket.setTimeout(1_000, () => socket.destroy());
+      });
+    }
+    expect((await run(daemon.process, "echo alive")).stdout).toBe("alive\n");
+    expect(daemon.log.filter((line) => line.includes("uncaught") || line.includes("unhandled"))).toEqual([]);
+  });
+
+  it("ends with SIGTERM and takes its commands with it", async () => {
+    const own = await startTestDaemon();
+    try {
+      const { promise: started, resolve } = Promise.withResolvers<number>();
+      run(own.process, "sleep 300", { onPid: resolve }).catch(() => {});
+      const pid = await started;
+      await own.stop();
+      await expect.poll(() => isRunning(pid)).toBe(false);
+    } finally {
+      await own.stop();
+    }
+  });
+});
+
+/** Whether a process lives. One that nobody has collected yet does not. */
+function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,125 @@
+import { once } from "node:events";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { Accounts } from "./accounts.ts";
+import { callerGate } from "./caller.ts";
+import type { DaemonConfig } from "./config.ts";
+import { download } from "./files/download.ts";
+import { checkFileAccess } from "./files/request.ts";
+import { upload } from "./files/upload.ts";
+import { filesystemService } from "./filesystem/service.ts";
+import { answer, answerError, HttpError, target } from "./http.ts";
+import { init } from "./init.ts";
+import type { Log } from "./log.ts";
+import { PipePool } from "./process/pipes.ts";
+import { processService } from "./process/service.ts";
+import { ProcessTable } from "./process/table.ts";
+import { rpcHandler } from "./rpc.ts";
+import { CurrentSettings, hasToken } from "./settings.ts";
+
+// An import statement would evaluate every export of the module, one of which loads all of fetch: a third of the start-up.
+const { createServer } = process.getBuiltinModule("node:http");
+
+/** A daemon that listens. */
+export interface Daemon {
+  readonly port: number;
+  /** Kills what clients have started, ends their streams and stops listening. */
+  close(): Promise<void>;
+}
+
+/** How long a connection may be idle between requests. Longer than the edge keeps it, so that the edge closes first. */
+const keepAliveMs = 640_000;
+
+const maxConnections = 4096;
+
+const unauthorized = "unauthorized access, please provide a valid access token";
+
+/** Starts the daemon of a sandbox. Resolves once it listens. */
+export async function startDaemon(config: DaemonConfig, log: Log): Promise<Daemon> {
+  const accounts = new Accounts(config.passwdFile, config.groupFile);
+  const settings = new CurrentSettings();
+  const pipes = new PipePool(log);
+  const table = new ProcessTable();
+  const requireCaller = callerGate(accounts, settings);
+  const rpc = rpcHandler(
+    {
+      process: processService(settings, config.path, pipes, table, log),
+      filesystem: filesystemService(accounts, settings),
+      gate(context) {
+        const token = context.requestHeader.get("x-access-token") ?? undefined;
+        if (!hasToken(token, settings.current)) throw new ConnectError(unauthorized, Code.Unauthenticated);
+        requireCaller(context);
+      },
+    },
+    log,
+  );
+
+  const server = createServer(
+    { keepAlive: true, keepAliveTimeout: keepAliveMs, requestTimeout: 0 },
+    (request, response) => {
+      route(request, response).catch((error: unknown) => fail(request, response, error, log));
+    },
+  );
+  server.maxConnections = maxConnections;
+  server.listen(config.port, config.host);
+  await once(server, "listening");
+  // In the background: a command that comes at once waits for the rest of it only.
+  void pipes.prepare();
+
+  return {
+    port: portOf(server),
+    async close() {
+      table.killAll();
+      const closed = once(server, "close");
+      server.close();
+      server.closeAllConnections();
+      await closed;
+      pipes.dispose();
+    },
+  };
+
+  async function route(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { path, query } = target(request);
+    if (rpc(request, response, path)) return;
+    switch (path) {
+      case "/health":
+        allow(request, "GET", "HEAD");
+        answer(response, 204);
+        return;
+      case "/init":
+        allow(request, "POST");
+        await init(request, config.initSecretHash, settings);
+        answer(response, 204);
+        return;
+      case "/files":
+        allow(request, "GET", "POST");
+        checkFileAccess(request, query, settings.current);
+        await (request.method === "GET" ? download : upload)(request, response, query, accounts, settings.current);
+        return;
+      default:
+        if (!hasToken(request.headers["x-access-token"], settings.current)) throw new HttpError(401, unauthorized);
+        if (path === "/metrics" || path === "/envs") throw new HttpError(501, `${path} is not supported`);
+        throw new HttpError(404, `there is nothing at ${path}`);
+    }
+  }
+}
+
+function allow(request: IncomingMessage, ...methods: string[]): void {
+  if (!methods.includes(request.method ?? "")) throw new HttpError(405, `use ${methods.join(" or ")}`);
+}
+
+function fail(request: IncomingMessage, response: ServerResponse, error: unknown, log: Log): void {
+  // What is left of the body is read and thrown away, so that the client gets to see the answer.
+  request.resume();
+  const { status, message } = error instanceof HttpError ? error : { status: 500, message: "unexpected error" };
+  const gone = response.destroyed;
+  if (status >= 500 && status !== 501 && status !== 507 && !gone) {
+    log.error({ err: error, method: request.method, path: target(request).path }, "a request failed");
+  }
+  answerError(response, status, message);
+}
+
+function portOf(server: Server): number {
+  const address = server.address();
+  return typeof address === "object" && address !== null ? address.port : 0;
+}

@@ -1,0 +1,115 @@
+import { constants, type FileHandle, open, unlink } from "node:fs/promises";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { posix } from "node:path";
+import type { Readable } from "node:stream";
+import type { Account, Accounts } from "../accounts.ts";
+import { ensureDirectory } from "../filesystem/directories.ts";
+import { errorCode } from "../filesystem/failure.ts";
+import { answer, HttpError } from "../http.ts";
+import type { Settings } from "../settings.ts";
+import { filePath, fileUser, httpFailure, whileMoving } from "./request.ts";
+
+/** A file that an upload has written. */
+interface Written {
+  readonly name: string;
+  readonly type: "file";
+  readonly path: string;
+}
+
+/**
+ * `POST /files`: writes files and answers with an array of what was written. The body is `multipart/form-data`, each
+ * part named `file` with the whole path as its file name, or `application/octet-stream`. A path in the query goes
+ * before that of a part. Missing directories are made; files and directories that are made, and files that are
+ * overwritten, belong to the request's user. Files are written in place, so links, watchers and modes stay.
+ *
+ * @throws HttpError 400 for unusable bodies, paths and directories, 401 for an unknown user, 415 for an encoded body,
+ * 501 for metadata, 507 when the disk is full.
+ */
+export async function upload(
+  request: IncomingMessage,
+  response: ServerResponse,
+  query: URLSearchParams,
+  accounts: Accounts,
+  settings: Settings,
+): Promise<void> {
+  const account = fileUser(request, query, accounts, settings);
+  refuseUnsupported(request);
+  const path = query.get("path") ?? undefined;
+  const mediaType = request.headers["content-type"]?.split(";", 1)[0]?.trim().toLowerCase() ?? "";
+  await whileMoving(request.socket, async () => {
+    if (mediaType === "application/octet-stream") {
+      if (path === undefined) throw new HttpError(400, "an octet-stream upload needs the query parameter path");
+      answer(response, 200, [await store(request, filePath(path, account, settings), account)]);
+    } else if (mediaType.startsWith("multipart/")) {
+      answer(response, 200, await storeParts(request, path, account, settings));
+    } else {
+      const expected = "send multipart/form-data or application/octet-stream";
+      throw new HttpError(400, `unsupported content type '${mediaType}': ${expected}`);
+    }
+  });
+}
+
+async function storeParts(
+  request: IncomingMessage,
+  path: string | undefined,
+  account: Account,
+  settings: Settings,
+): Promise<Written[]> {
+  const { readParts } = await import("./multipart.ts");
+  const written: Written[] = [];
+  await readParts(request, async (name, content) => {
+    const destination = filePath(path ?? name, account, settings);
+    if (written.some((other) => other.path === destination)) {
+      throw new HttpError(400, `cannot upload several files to the same path '${destination}' in one request`);
+    }
+    written.push(await store(content, destination, account));
+  });
+  if (written.length === 0) throw new HttpError(400, "the upload has no part named 'file'");
+  return written;
+}
+
+/** Better refused than stored wrongly. */
+function refuseUnsupported({ headers }: IncomingMessage): void {
+  const encoding = headers["content-encoding"]?.trim().toLowerCase() ?? "identity";
+  if (encoding !== "identity") throw new HttpError(415, `content encoding '${encoding}' is not supported`);
+  if (Object.keys(headers).some((name) => name.startsWith("x-metadata-"))) {
+    throw new HttpError(501, "file metadata is not supported");
+  }
+}
+
+async function store(content: Readable, path: string, owner: Account): Promise<Written> {
+  try {
+    await ensureDirectory(posix.dirname(path), owner);
+    const { file, created } = await openForWriting(path);
+    try {
+      const stats = await file.stat();
+      if (!stats.isFile() && !stats.isCharacterDevice())
+        throw new HttpError(400, `path '${path}' is not a regular file`);
+      if (stats.uid !== owner.uid || stats.gid !== owner.gid) await file.chown(owner.uid, owner.gid);
+      // A write that fails must not destroy the request, over whose connection the answer goes.
+      await file.writeFile(content.iterator({ destroyOnReturn: false }));
+    } catch (error) {
+      // Half of a new file is of no use, and takes room where the disk is full.
+      if (created) await unlink(path).catch(() => {});
+      throw error;
+    } finally {
+      await file.close();
+    }
+    return { name: posix.basename(path), type: "file", path };
+  } catch (error) {
+    if (errorCode(error) === "EISDIR") throw new HttpError(400, `path '${path}' is a directory`, { cause: error });
+    if (content.errored) throw new HttpError(400, "the upload broke off", { cause: error });
+    throw httpFailure(`cannot write '${path}'`, error);
+  }
+}
+
+/** Opens without waiting for the other side of a named pipe, and says whether the file is new. */
+async function openForWriting(path: string): Promise<{ file: FileHandle; created: boolean }> {
+  const { O_WRONLY, O_CREAT, O_EXCL, O_TRUNC, O_NONBLOCK } = constants;
+  try {
+    return { file: await open(path, O_WRONLY | O_CREAT | O_EXCL | O_NONBLOCK, 0o666), created: true };
+  } catch (error) {
+    if (errorCode(error) !== "EEXIST") throw error;
+    return { file: await open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, 0o666), created: false };
+  }
+}

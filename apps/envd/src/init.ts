@@ -1,0 +1,82 @@
+import type { IncomingMessage } from "node:http";
+import { HttpError, readBody } from "./http.ts";
+import { hasHash } from "./secrets.ts";
+import type { CurrentSettings, Settings } from "./settings.ts";
+
+const maxBodyBytes = 1024 * 1024;
+
+/**
+ * `POST /init`: takes over the settings in the body, replacing earlier ones as a whole. Only the node can send it: the
+ * request carries the secret of this execution, of which the daemon knows no more than the hash.
+ *
+ * @throws HttpError 403 when the daemon was started without a hash, 401 for a wrong secret, 400 and 413 for bad bodies.
+ */
+export async function init(
+  request: IncomingMessage,
+  secretHash: Uint8Array | undefined,
+  settings: CurrentSettings,
+): Promise<void> {
+  if (!secretHash) throw new HttpError(403, "this daemon takes no settings");
+  const secret = /^bearer +(\S+) *$/i.exec(request.headers.authorization ?? "")?.[1];
+  if (!hasHash(secretHash, secret)) throw new HttpError(401, "only the node may send settings");
+  const { next, timestamp } = parse(await readBody(request, maxBodyBytes));
+  settings.replace(next, timestamp);
+}
+
+function parse(body: Buffer): { next: Settings; timestamp: number | undefined } {
+  const sent = body.length === 0 ? {} : fromJson(body.toString("utf8"));
+  return {
+    next: {
+      envVars: readVariables(sent["envVars"]),
+      accessToken: readText(sent["accessToken"], "accessToken"),
+      defaultUser: readText(sent["defaultUser"], "defaultUser") ?? "user",
+      defaultWorkdir: readText(sent["defaultWorkdir"], "defaultWorkdir"),
+    },
+    timestamp: readTimestamp(sent["timestamp"]),
+  };
+}
+
+function fromJson(text: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new HttpError(400, "the body is not JSON", { cause: error });
+  }
+  if (!isObject(value)) throw new HttpError(400, "the body must be a JSON object");
+  return value;
+}
+
+function readVariables(value: unknown): Record<string, string> {
+  if (value === undefined || value === null) return {};
+  if (!isObject(value)) throw new HttpError(400, "envVars must be an object");
+  return Object.fromEntries(
+    Object.entries(value).map(([name, content]) => {
+      if (typeof content !== "string") throw new HttpError(400, `envVars.${name} must be a string`);
+      if (name === "" || name.includes("=") || `${name}${content}`.includes("\0")) {
+        throw new HttpError(400, `envVars: ${JSON.stringify(name)} is not possible as an environment variable`);
+      }
+      return [name, content];
+    }),
+  );
+}
+
+/** A string, or undefined for null, nothing and "". */
+function readText(value: unknown, field: string): string | undefined {
+  if (value === undefined || value === null || value === "") return undefined;
+  if (typeof value !== "string") throw new HttpError(400, `${field} must be a string`);
+  return value;
+}
+
+/** Milliseconds since 1970, of an ISO 8601 time. */
+function readTimestamp(value: unknown): number | undefined {
+  const text = readText(value, "timestamp");
+  if (text === undefined) return undefined;
+  const time = Date.parse(text);
+  if (Number.isNaN(time)) throw new HttpError(400, "timestamp must be an ISO 8601 time");
+  return time;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,72 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { Filesystem } from "@castellan/contracts/filesystem";
+import { Process } from "@castellan/contracts/process";
+import { createConnectRouter, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
+import type { UniversalServerRequest } from "@connectrpc/connect/protocol";
+import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
+import { withConnection } from "./connection.ts";
+import { HttpError } from "./http.ts";
+import type { Log } from "./log.ts";
+
+/** The implementations behind the RPCs, and what must hold before one of them is asked. */
+export interface Services {
+  readonly process: Partial<ServiceImpl<typeof Process>>;
+  readonly filesystem: Partial<ServiceImpl<typeof Filesystem>>;
+  /** Runs before a message is read. Throws a ConnectError to refuse the request. */
+  readonly gate: (context: HandlerContext) => void;
+}
+
+/** Most bytes in one message: 4 MiB of input for a process, which JSON carries in base64, and what is around it. */
+const maxMessageBytes = 6 * 1024 * 1024;
+
+/** The longest time that timers can count, 24.8 days. Longer timeouts are cut to it. */
+const maxTimeoutMs = 2 ** 31 - 1;
+
+/**
+ * Serves the RPCs over HTTP/1.1: the Connect protocol and gRPC-web, each with JSON and binary messages. Returns a
+ * function that takes a request if it is for an RPC, and says whether it was.
+ */
+export function rpcHandler(
+  services: Services,
+  log: Log,
+): (request: IncomingMessage, response: ServerResponse, path: string) => boolean {
+  const router = createConnectRouter({
+    grpc: false,
+    readMaxBytes: maxMessageBytes,
+    requestGate: services.gate,
+    jsonOptions: { ignoreUnknownFields: true },
+  });
+  router.service(Process, services.process).service(Filesystem, services.filesystem);
+  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+
+  return (request, response, path) => {
+    const handler = handlers.get(path);
+    if (!handler) return false;
+    boundTimeout(request);
+    handler(universalRequest(request, response))
+      .then((answer) => universalResponseToNodeResponse(answer, response))
+      .catch((err: unknown) => {
+        // Clients come and go; only what they are not to blame for is worth a line.
+        if (!response.destroyed) log.error({ err, path }, "an RPC failed");
+        response.destroy();
+      });
+    return true;
+  };
+}
+
+function universalRequest(request: IncomingMessage, response: ServerResponse): UniversalServerRequest {
+  try {
+    return universalRequestFromNodeRequest(request, response, undefined, withConnection(request.socket));
+  } catch (error) {
+    throw new HttpError(400, "the request has no usable Host header", { cause: error });
+  }
+}
+
+/** A timeout of 0 means none, as clients of this protocol expect; one beyond what timers can count would fire at once. */
+function boundTimeout({ headers }: IncomingMessage): void {
+  const text = headers["connect-timeout-ms"];
+  if (typeof text !== "string" || !/^-?\d+$/.test(text)) return;
+  const timeout = Number(text);
+  if (timeout <= 0) delete headers["connect-timeout-ms"];
+  else if (timeout > maxTimeoutMs) headers["connect-timeout-ms"] = String(maxTimeoutMs);
+}
