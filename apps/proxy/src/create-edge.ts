@@ -1,5 +1,4 @@
-import { type IncomingMessage, ServerResponse } from "node:http";
-import type { Duplex } from "node:stream";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { hasCode } from "@castellan/domain";
 import { type Address, addressOf } from "./address.ts";
 import { badRequest, send } from "./answers.ts";
@@ -12,6 +11,7 @@ import { type Entry, SandboxEntrance } from "./sandbox-entrance.ts";
 import { edgeServerOptions } from "./server.ts";
 import { Tunnels } from "./tunnels.ts";
 import { handleUnaddressed } from "./unaddressed.ts";
+import { WaitingClient } from "./waiting-client.ts";
 
 /** Creates an edge. It owns its connections into sandboxes, and a timer, until it is closed. */
 export function createEdge(options: EdgeOptions): Edge {
@@ -48,8 +48,8 @@ export function createEdge(options: EdgeOptions): Edge {
   const edge: Edge = {
     handle: (request, response) => take({ request, response, expectsContinue: false }),
     upgrade: (request, socket, head) => {
-      const response = responseFor(request, socket);
-      take({ request, response, expectsContinue: false, upgrade: { socket, head } });
+      const client = new WaitingClient(request, socket, head);
+      take({ request, response: client.response, expectsContinue: false, upgrade: client });
     },
     attach: (server) => {
       server.on("request", edge.handle);
@@ -71,22 +71,6 @@ export function createEdge(options: EdgeOptions): Edge {
     },
   };
   return edge;
-}
-
-/**
- * A request that asks to switch protocols comes without a response. With one it can be refused, or answered by a server
- * that does not switch, like any other; the connection ends with it, as its next bytes are nobody's.
- */
-function responseFor(request: IncomingMessage, socket: Duplex): ServerResponse {
-  const response = new ServerResponse(request);
-  response.shouldKeepAlive = false;
-  response.assignSocket(request.socket);
-  response.once("finish", () => {
-    response.detachSocket(request.socket);
-    request.socket.destroySoon();
-  });
-  socket.on("error", () => socket.destroy());
-  return response;
 }
 
 /**

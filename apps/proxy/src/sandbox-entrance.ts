@@ -26,6 +26,7 @@ import type { Routes } from "./routes.ts";
 import { splice } from "./splice.ts";
 import { opens } from "./traffic-token.ts";
 import { TunnelRefused, type Tunnels } from "./tunnels.ts";
+import type { WaitingClient } from "./waiting-client.ts";
 
 /** A request at the entrance of a sandbox. */
 export interface Entry {
@@ -33,8 +34,8 @@ export interface Entry {
   readonly response: ServerResponse;
   readonly address: Address;
   readonly expectsContinue: boolean;
-  /** The connection and what came behind the request, when it asks to switch protocols. */
-  readonly upgrade?: { readonly socket: Duplex; readonly head: Buffer };
+  /** Who asks, when it is to switch protocols. */
+  readonly upgrade?: WaitingClient;
 }
 
 export interface EntranceOptions {
@@ -114,8 +115,7 @@ export class SandboxEntrance {
       ...(upgrade && {
         onSwitch: (answer, server, head) => {
           user = upgrade.socket;
-          response.detachSocket(request.socket);
-          splice(upgrade.socket, upgrade.head, server, answer, head);
+          splice(upgrade.socket, upgrade.take(request), server, answer, head);
         },
       }),
     };
