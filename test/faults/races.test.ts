@@ -1,0 +1,143 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { metadataHash } from "@castellan/domain";
+import { Sandbox } from "e2b";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Cluster, startCluster } from "../support/cluster.ts";
+import { connectTo } from "../support/node-relay.ts";
+import { type MetadataState, metadataState, request } from "../support/rest.ts";
+import { connectionOptions } from "../support/sdk.ts";
+import { canRunSandboxes, type Stack, startStack } from "../support/stack.ts";
+
+/** The three races that ended the attempt upstream: each must leave store and node with the same, newest edit. */
+
+describe.runIf(canRunSandboxes).each(["sqlite", "redis"] as const)("a node that is away, on %s", (store) => {
+  let stack: Stack;
+  let sandbox: Sandbox;
+  beforeAll(async () => {
+    stack = await startStack({ store });
+    sandbox = await Sandbox.create("base", { ...connectionOptions(stack), timeoutMs: 300_000 });
+  });
+  afterAll(async () => {
+    await sandbox?.kill();
+    await stack?.dispose();
+  });
+
+  test("an edit while the node does not answer is 202, and the node catches up once it does", async () => {
+    const pid = await nodeProcess(stack);
+    process.kill(pid, "SIGSTOP");
+    let edited: MetadataState;
+    try {
+      const answer = await patch(stack, sandbox.sandboxId, { stage: "away" });
+      expect(answer.status).toBe(202);
+      edited = metadataState(answer);
+      expect(edited.metadata).toEqual({ stage: "away" });
+      expect(edited.appliedRevision).toBeLessThan(edited.revision);
+    } finally {
+      process.kill(pid, "SIGCONT");
+    }
+    await untilApplied(stack, sandbox.sandboxId, edited.revision);
+    await expectAgreement(stack, sandbox.sandboxId);
+  });
+
+  test("an edit committed before the node's process dies reaches the process that takes over", async () => {
+    const counting = await sandbox.commands.run("while sleep 0.2; do date +%s%N; done > /tmp/ticks", {
+      background: true,
+    });
+    const pid = await nodeProcess(stack);
+    process.kill(pid, "SIGSTOP");
+    const answer = await patch(stack, sandbox.sandboxId, { stage: "restarted" });
+    expect(answer.status).toBe(202);
+    process.kill(pid, "SIGKILL");
+
+    const { revision } = metadataState(answer);
+    await untilApplied(stack, sandbox.sandboxId, revision);
+    await expectAgreement(stack, sandbox.sandboxId);
+    expect(await nodeProcess(stack)).not.toBe(pid);
+    const ticks = async () => Number((await sandbox.commands.run("wc -l < /tmp/ticks")).stdout);
+    const before = await ticks();
+    await sleep(1_000);
+    expect(await ticks()).toBeGreaterThan(before);
+    await counting.disconnect();
+  });
+});
+
+describe.runIf(canRunSandboxes)("two edits at once", () => {
+  let cluster: Cluster;
+  beforeAll(async () => {
+    cluster = await startCluster();
+  });
+  afterAll(async () => {
+    await cluster?.dispose();
+  });
+
+  test("end with the newer on the node when their pushes arrive swapped", async () => {
+    const created = await request(cluster, "POST", "/sandboxes", { body: { templateID: "base", timeout: 120 } });
+    expect(created.status).toBe(201);
+    const { sandboxID } = Object.assign({ sandboxID: "" }, created.body);
+    await request(cluster, "PATCH", `/sandboxes/${sandboxID}/metadata`, { body: { warm: "up" } });
+
+    cluster.relay.hold();
+    const first = request(cluster, "PATCH", `/sandboxes/${sandboxID}/metadata`, { body: { a: "1", both: "first" } });
+    await until(() => cluster.relay.held === 1);
+    const second = request(cluster, "PATCH", `/sandboxes/${sandboxID}/metadata`, { body: { b: "2", both: "second" } });
+    await until(() => cluster.relay.held === 2);
+    await cluster.relay.release((updates) => updates.toReversed());
+
+    const answers = await Promise.all([first, second]);
+    expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+    const [one, two] = answers.map(metadataState);
+    expect(two?.metadata).toEqual({ warm: "up", a: "1", b: "2", both: "second" });
+    expect(one?.revision).toBeLessThan(two?.revision ?? 0);
+
+    const list = await cluster.node.list({ epoch: 0n, includeManifests: true }, { timeoutMs: 5_000 });
+    const held = list.sandboxes.find(({ sandboxId }) => sandboxId === sandboxID);
+    expect(held?.manifest?.metadata?.entries).toEqual(two?.metadata);
+    expect(Number(held?.applied?.metadata)).toBe(two?.revision);
+  });
+});
+
+function patch(stack: Stack, sandboxId: string, body: unknown) {
+  return request(stack, "PATCH", `/sandboxes/${sandboxId}/metadata`, { body });
+}
+
+async function untilApplied(stack: Stack, sandboxId: string, revision: number): Promise<void> {
+  await until(async () => {
+    const state = metadataState(await request(stack, "GET", `/sandboxes/${sandboxId}/metadata`));
+    return state.appliedRevision >= revision;
+  });
+}
+
+/** Asks the node itself, not the control plane. */
+async function expectAgreement(stack: Stack, sandboxId: string): Promise<void> {
+  const state = metadataState(await request(stack, "GET", `/sandboxes/${sandboxId}/metadata`));
+  const nodes = await request(stack, "GET", "/nodes");
+  const [node] = Array.isArray(nodes.body) ? nodes.body : [];
+  const token = (await readFile(join(stack.data, "cluster-token"), "utf8")).trim();
+  const list = await connectTo(node.address, token).list({ epoch: 0n, includeManifests: true }, { timeoutMs: 5_000 });
+  const held = list.sandboxes.find((one) => one.sandboxId === sandboxId);
+  expect(held?.manifest?.metadata?.entries).toEqual(state.metadata);
+  expect(Number(held?.applied?.metadata)).toBe(state.revision);
+  const hash = metadataHash(new Map(Object.entries(state.metadata)));
+  expect(Buffer.from(held?.metadataHash ?? []).equals(Buffer.from(hash))).toBe(true);
+}
+
+/** The process of the stack's only node. */
+async function nodeProcess(stack: Stack): Promise<number> {
+  for (const pid of await readdir("/proc")) {
+    if (!/^\d+$/.test(pid)) continue;
+    const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+    const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+    if (parent === stack.process.pid) return Number(pid);
+  }
+  throw new Error("The node's process was not found");
+}
+
+async function until(condition: () => boolean | Promise<boolean>, withinMs = 30_000): Promise<void> {
+  const end = Date.now() + withinMs;
+  while (!(await condition())) {
+    if (Date.now() > end) throw new Error(`Not within ${withinMs} ms: ${condition}`);
+    await sleep(50);
+  }
+}
