@@ -34,7 +34,7 @@ describe("a host command", () => {
       },
     });
     await expect(run).rejects.toMatchObject({ code: "cancelled" });
-    expect(lines).toEqual(["ready", "cleaned"]);
+    expect(lines).toContain("cleaned");
   });
 
   it("is ended when it takes too long", async () => {

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { lockFile } from "./file-lock.ts";
 
@@ -42,17 +43,9 @@ describe("a file lock", () => {
   });
 
   it("is free again after its holder was killed outright", async () => {
-    const module = new URL("./file-lock.ts", import.meta.url).href;
-    const holder = spawn(
-      process.execPath,
-      [
-        "--conditions=source",
-        "--input-type=module",
-        "--eval",
-        `const { lockFile } = await import(${JSON.stringify(module)}); await lockFile(${JSON.stringify(path)}); console.log("locked");`,
-      ],
-      { stdio: ["ignore", "pipe", "inherit"] },
-    );
+    const script = fileURLToPath(new URL("./testing/hold-lock.ts", import.meta.url));
+    const options = process.versions["deno"] === undefined ? ["--conditions=source"] : ["run", "--allow-all"];
+    const holder = spawn(process.execPath, [...options, script, path], { stdio: ["ignore", "pipe", "inherit"] });
     await once(holder.stdout, "data");
     holder.kill("SIGKILL");
     const lock = await lockFile(path, AbortSignal.timeout(5000));
