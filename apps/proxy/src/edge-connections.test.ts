@@ -61,6 +61,20 @@ describe("connections into sandboxes", () => {
   });
 });
 
+describe("what a node refuses", () => {
+  test.each([
+    ["more connections than it takes", "503 Service Unavailable", 429],
+    ["a port that takes no connection", "504 Gateway Timeout", 502],
+    ["what it does not understand", "400 Bad Request", 500],
+  ])("%s: the client is told", async (_, refusal, status) => {
+    const rig = await startRig();
+    rig.gateway.refusal = refusal;
+    const answer = await ask(rig, { headers: to(80) });
+    expect(answer.status).toBe(status);
+    expect(JSON.parse(answer.body)).toMatchObject({ sandboxId, code: status });
+  });
+});
+
 describe("a kept connection that closes as it is used again", () => {
   /** Answers the first request of each connection, and closes at the second without a word. */
   async function startForgetful() {

@@ -3,3 +3,4 @@ export type { Edge, EdgeOptions } from "./edge.ts";
 export { defaultLimits, type EdgeLimits } from "./limits.ts";
 export type { Locate, RouteTarget } from "./route.ts";
 export { edgeServerOptions } from "./server.ts";
+export { locateInStore } from "./store-locate.ts";

@@ -4,7 +4,7 @@ export interface RouteTarget {
   /** New at every start, resume and fork; no connection outlives it. */
   readonly executionId: string;
   readonly state: "running" | "paused";
-  /** `host:port` of the gateway of its node. */
+  /** `host:port` of the gateway of its node; says nothing while the sandbox is paused. */
   readonly gatewayAddress: string;
   /** What a request must carry when the sandbox takes no public traffic. */
   readonly trafficAccessToken?: string;

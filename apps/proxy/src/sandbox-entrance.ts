@@ -159,6 +159,10 @@ export class SandboxEntrance {
     switch (failure.reason) {
       case "port_closed":
         return portClosed(address);
+      case "port_silent":
+        return noAnswer(address);
+      case "full":
+        return tooManyRequests(address, this.#options.limits.maxRequestsPerExecution);
       case "execution_unknown":
       case "ended":
         this.#options.logger.warn(ids, "the node does not have the execution that the store knows");
@@ -196,9 +200,9 @@ function lockedFor(request: IncomingMessage, address: Address, target: RouteTarg
   return opens(String(token), target) ? undefined : tokenInvalid(address, trafficTokenHeader);
 }
 
-/** A port that is closed says nothing about where the sandbox runs. */
+/** What a node says about a port, it says about an execution that it has. */
 function isCertain(failure: TunnelRefused | NoAnswer): boolean {
-  return failure instanceof TunnelRefused && failure.reason === "port_closed";
+  return failure instanceof TunnelRefused && ["port_closed", "port_silent", "full"].includes(failure.reason);
 }
 
 function isSame(one: RouteTarget | undefined, other: RouteTarget): boolean {

@@ -10,6 +10,10 @@ export type RefusalReason =
   | "execution_unknown"
   /** Nothing in the sandbox listens there. */
   | "port_closed"
+  /** Something may listen there, but takes no connection. */
+  | "port_silent"
+  /** The node holds as many connections into the execution as it may. */
+  | "full"
   /** The node does not answer, or not as it should. */
   | "out_of_reach"
   /** The execution ended meanwhile. */
@@ -222,6 +226,10 @@ function refusalOf(status: number | undefined): TunnelRefused | undefined {
       return new TunnelRefused("execution_unknown", "The node does not have this execution");
     case 502:
       return new TunnelRefused("port_closed", "Nothing listens on this port");
+    case 503:
+      return new TunnelRefused("full", "The node takes no more connections into this execution");
+    case 504:
+      return new TunnelRefused("port_silent", "The port takes no connection");
     case 401:
       return new TunnelRefused("out_of_reach", "The gateway does not take this cluster's token");
     default:

@@ -12,6 +12,8 @@ export class TestGateway {
   readonly connects: IncomingMessage[] = [];
   /** Set to have connections accepted and then not answered. */
   silent = false;
+  /** Set to a status line's end to have every connection refused with it. */
+  refusal: string | undefined;
   readonly #executions = new Map<string, { sandboxId: string; ports: Map<number, number>; sockets: Set<Duplex> }>();
   readonly #server: Server;
   readonly #clients = new Set<Duplex>();
@@ -64,6 +66,10 @@ export class TestGateway {
     this.connects.push(request);
     client.on("error", () => client.destroy());
     if (this.silent) return;
+    if (this.refusal !== undefined) {
+      refuse(client, this.refusal);
+      return;
+    }
     const [sandboxId, port] = (request.url ?? "").split(":");
     const execution = this.#executions.get(String(request.headers["castellan-execution"]));
     const target = execution?.ports.get(Number(port));

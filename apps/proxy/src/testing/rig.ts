@@ -156,11 +156,11 @@ export async function open(
   return { socket, received: () => text, closed };
 }
 
-/** Waits until something holds; fails with what it is about after five seconds. */
-export async function until(what: string, holds: () => boolean): Promise<void> {
-  const end = performance.now() + 5_000;
+/** Waits until something holds; fails with what it is about after five seconds, or `ms`. */
+export async function until(what: string, holds: () => boolean, ms = 5_000): Promise<void> {
+  const end = performance.now() + ms;
   while (!holds()) {
-    if (performance.now() > end) throw new Error(`Not within 5 s: ${what}`);
+    if (performance.now() > end) throw new Error(`Not within ${ms} ms: ${what}`);
     await new Promise((next) => setTimeout(next, 5));
   }
 }
