@@ -1,12 +1,13 @@
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type Cluster, errorBody, eventually, field, numberField, startCluster } from "./testing/cluster.ts";
+import { CastellanError } from "@castellan/domain";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Cluster, errorBody, failing, field, gate, numberField, startCluster } from "./testing/cluster.ts";
 
 describe("editing metadata", () => {
   let cluster: Cluster;
-  beforeEach(async () => {
+  beforeAll(async () => {
     cluster = await startCluster();
   });
-  afterEach(async () => {
+  afterAll(async () => {
     await cluster[Symbol.asyncDispose]();
   });
 
@@ -36,14 +37,14 @@ describe("editing metadata", () => {
 
   test("what was answered with 200 is at once what get, list and the metadata itself show", async () => {
     const id = await cluster.create();
-    await cluster.patch(id, { a: "1" });
+    await cluster.patch(id, { shown: "1" });
     const read = await cluster.call("GET", `/sandboxes/${id}/metadata`);
-    expect(field(read.body, "metadata")).toEqual({ a: "1" });
+    expect(field(read.body, "metadata")).toEqual({ shown: "1" });
     expect(field(read.body, "appliedRevision")).toBe(field(read.body, "revision"));
     expect(read.headers.get("etag")).toBe(`"${numberField(read.body, "revision")}"`);
-    expect(field((await cluster.call("GET", `/sandboxes/${id}`)).body, "metadata")).toEqual({ a: "1" });
-    const found = await cluster.call("GET", "/v2/sandboxes?metadata=a%3D1");
-    expect(found.body).toMatchObject([{ sandboxID: id, metadata: { a: "1" } }]);
+    expect(field((await cluster.call("GET", `/sandboxes/${id}`)).body, "metadata")).toEqual({ shown: "1" });
+    const found = await cluster.call("GET", "/v2/sandboxes?metadata=shown%3D1");
+    expect(found.body).toMatchObject([{ sandboxID: id, metadata: { shown: "1" } }]);
   });
 
   test("an edit without effect keeps the revision and is answered with 200", async () => {
@@ -160,24 +161,43 @@ describe("editing metadata", () => {
     expect(await cluster.metadata(id)).toEqual({});
   });
 
-  test("a sandbox that is being killed takes no edits", async () => {
+  test("a sandbox that is being killed takes no edits, is not found, and its kill answers once it is gone", async () => {
     const id = await cluster.create();
-    let release = () => {};
-    cluster.node.hooks.delete = () => new Promise((resolve) => (release = resolve));
-    const kill = cluster.call("DELETE", `/sandboxes/${id}`);
-    await eventually(async () => {
-      const answer = await cluster.patch(id, { a: "1" });
-      expect(answer.body).toEqual(errorBody(409, `Sandbox "${id}" is being killed`));
-    });
-    release();
-    expect((await kill).status).toBe(204);
+    const asked = gate();
+    const answer = gate();
+    cluster.node.hooks.delete = async () => {
+      asked.open();
+      await answer.opened;
+    };
+    try {
+      const kill = cluster.call("DELETE", `/sandboxes/${id}`);
+      await asked.opened;
+      expect((await cluster.patch(id, { a: "1" })).body).toEqual(errorBody(409, `Sandbox "${id}" is being killed`));
+      expect((await cluster.call("GET", `/sandboxes/${id}/metadata`)).status).toBe(404);
+      expect((await cluster.call("GET", `/sandboxes/${id}`)).status).toBe(404);
+      answer.open();
+      expect((await kill).status).toBe(204);
+      expect((await cluster.patch(id, { a: "1" })).status).toBe(404);
+    } finally {
+      answer.open();
+      delete cluster.node.hooks.delete;
+    }
   });
+});
 
-  test("a fault of the service says only that the edit failed", async () => {
-    const id = await cluster.create();
-    await cluster.store.close();
-    const answer = await cluster.patch(id, { a: "1" });
-    expect(answer.status).toBe(503);
-    expect(answer.headers.get("retry-after")).not.toBeNull();
-  });
+test("a fault of the store says only that the edit failed, and that it is not there says when to try again", async () => {
+  await using cluster = await startCluster();
+  const id = await cluster.create();
+  const { store } = cluster;
+  const faulty = failing(store, "editMetadata", new CastellanError("internal", "page 7 of the database is torn"));
+  {
+    await using broken = await startCluster({ store: faulty, nodes: 0, closeStore: false });
+    const headers = { "X-API-Key": cluster.key };
+    const answer = await broken.call("PATCH", `/sandboxes/${id}/metadata`, { body: { a: "1" }, headers });
+    expect(answer.body).toEqual(errorBody(500, "Error patching sandbox metadata"));
+  }
+  await store.close();
+  const away = await cluster.patch(id, { a: "1" });
+  expect(away.body).toEqual(errorBody(503, expect.any(String)));
+  expect(away.headers.get("retry-after")).toMatch(/^\d+$/);
 });

@@ -270,6 +270,15 @@ describe("the REST server", () => {
     expect(JSON.parse(answer.split("\r\n\r\n")[1] ?? "")).toEqual({ code, message: expect.any(String) });
   });
 
+  test("a connection that never asks anything does not hold up the end", async () => {
+    const socket = connect(Number(new URL(url).port), "127.0.0.1");
+    await once(socket, "connect");
+    socket.on("error", () => {});
+    const closed = once(socket, "close");
+    await server.close();
+    await closed;
+  });
+
   test("a handler learns that its client has gone", async () => {
     const aborting = new AbortController();
     const gone = new Promise<boolean>((resolve) => {

@@ -35,6 +35,9 @@ export interface RestServerOptions {
 /** Bytes of a request's body. */
 export const bodyLimit = 256 * 1024;
 
+/** How long a close waits for answers under way, in milliseconds. */
+const closeGraceMs = 2_000;
+
 /**
  * A fastify server that serves every operation of `openapi.yaml` by its handler. Every error leaves it as
  * `{"code": <status>, "message"}`. It does not listen yet, and takes further plugins until it is ready.
@@ -49,6 +52,11 @@ export function createRestServer(options: RestServerOptions): FastifyInstance {
     requestTimeout: 30_000,
     clientErrorHandler: answerClientError,
     frameworkErrors: (error, _request, reply) => sendError(reply, errorReply(error)),
+  });
+  // A connection on which nobody has asked anything yet counts as busy, and would hold up a close for ever.
+  server.addHook("preClose", async () => {
+    const timer = setTimeout(() => server.server.closeAllConnections(), closeGraceMs);
+    server.server.once("close", () => clearTimeout(timer));
   });
   server.removeAllContentTypeParsers();
   server.addContentTypeParser(["application/json", "application/merge-patch+json"], { parseAs: "buffer" }, readJson);

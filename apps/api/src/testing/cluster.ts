@@ -35,8 +35,10 @@ export interface ClusterOptions extends Partial<Pick<ControlPlaneOptions, "limit
   readonly quota?: number;
   /** Whether the loops run. Default true. */
   readonly loops?: boolean;
-  /** Default: a fresh SQLite file. Closed with the cluster. */
+  /** Default: a fresh SQLite file. */
   readonly store?: SandboxStore;
+  /** Whether the store is closed with the cluster. Default true. */
+  readonly closeStore?: boolean;
 }
 
 /** Quick loops, and deadlines that a busy machine keeps. */
@@ -145,7 +147,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       store = await openStore(join(directory, "store.sqlite"), { logger, pushGraceMs: 200 });
     }
     const opened = store;
-    cleanUps.push(() => opened.close());
+    if (options.closeStore !== false) cleanUps.push(() => opened.close());
     const key = await addTeam(opened, "team1", options.quota ?? 100);
     const control = await createControlPlane({
       store: opened,
@@ -180,6 +182,23 @@ export async function eventually(check: () => Promise<void> | void, withinMs = 8
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }
+}
+
+/** Something that a test opens once for everyone who waits. */
+export function gate(): { readonly opened: Promise<void>; open(): void } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  return { opened: promise, open: () => resolve() };
+}
+
+/** The same store, with one method that fails. */
+export function failing(store: SandboxStore, method: keyof SandboxStore, error: Error): SandboxStore {
+  return new Proxy(store, {
+    get(target, name) {
+      if (name === method) return () => Promise.reject(error);
+      const value: unknown = Reflect.get(target, name);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
 }
 
 export function field(body: unknown, name: string): unknown {
