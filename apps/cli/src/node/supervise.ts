@@ -10,6 +10,8 @@ export interface SupervisionOptions {
   /** What the process runs. Default: a node. */
   readonly program?: string;
   readonly timing?: Partial<SupervisionTiming>;
+  /** Told at every crash, with how many there have been without a steady run between them. */
+  readonly onCrash?: (inARow: number) => void;
 }
 
 /** All in milliseconds. */
@@ -73,6 +75,7 @@ export function superviseNode(options: SupervisionOptions): SupervisedNode {
       recentCrashes = performance.now() - startedAt >= timing.steadyMs ? 1 : recentCrashes + 1;
       const restartInMs = Math.min(timing.backoffMs * 2 ** (recentCrashes - 1), timing.backoffMaxMs);
       logger.error({ nodeId, ...ended, restartInMs }, "node process ended; starting it again");
+      options.onCrash?.(recentCrashes);
       await sleep(restartInMs, undefined, { signal: stopping.signal }).catch(() => undefined);
       if (stopping.signal.aborted) return;
       child = start();

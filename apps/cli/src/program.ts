@@ -1,0 +1,78 @@
+import { Command } from "commander";
+import { nodeSettings, upSettings } from "./settings.ts";
+import { castellanVersion } from "./version.ts";
+
+/**
+ * The command line. Every command loads what it needs when it runs, so that `castellan sandbox ls` does not wait for the
+ * control plane's code.
+ * @param exit told the exit code of a command that ends without an error.
+ */
+export function createProgram(exit: (code: number) => void): Command {
+  const program = new Command("castellan")
+    .description("Sandboxes for code that nobody has reviewed, over the E2B wire protocol.")
+    .version(castellanVersion(), "-v, --version")
+    .exitOverride()
+    .showHelpAfterError("(castellan --help lists the commands and options)");
+
+  program
+    .command("up")
+    .description("run the API, the edge and the nodes on this machine, and print what a client needs")
+    .option("--port <port>", "port of the API and of traffic to sandboxes (CASTELLAN_PORT, 3000)")
+    .option("--host <address>", "address to listen on (CASTELLAN_HOST, 127.0.0.1)")
+    .option("--data <dir>", "where keys, state and templates are (CASTELLAN_DATA, /var/lib/castellan)")
+    .option("--nodes <count>", "nodes on this machine (CASTELLAN_NODES, 1)")
+    .option("--keep", "leave the sandboxes running at Ctrl-C, for the next start to take over")
+    .option("--domain <domain>", "<port>-<sandbox>.<domain> reaches a sandbox (CASTELLAN_DOMAIN, localhost:<port>)")
+    .option("--registry-host <address>", "address on which nodes register (CASTELLAN_REGISTRY_HOST, 127.0.0.1)")
+    .option("--registry-port <port>", "port on which nodes register (CASTELLAN_REGISTRY_PORT, the one after --port)")
+    .option("--max-sandboxes <count>", "concurrent sandboxes of the default team (CASTELLAN_MAX_SANDBOXES, 100)")
+    .addHelpText("after", upNotes)
+    .action(async (flags) => {
+      const settings = upSettings(flags, process.env);
+      quietOnTerminals();
+      const { up } = await import("./up/up.ts");
+      exit(await up(settings));
+    });
+
+  program
+    .command("node")
+    .description("run a further node of a control plane, on this machine or another")
+    .option("--control-plane <url...>", "where to register, as `castellan up` says it (CASTELLAN_CONTROL_PLANE)")
+    .option("--token-file <file>", "the control plane's cluster token (CASTELLAN_TOKEN_FILE)")
+    .option("--data <dir>", "the node's own directory (CASTELLAN_NODE_DATA, /var/lib/castellan-node)")
+    .option("--templates <dir>", "the templates' directory (CASTELLAN_TEMPLATES, /var/lib/castellan/templates)")
+    .option("--name <name>", "unique in the cluster (CASTELLAN_NODE_NAME, made from the host's name)")
+    .option("--host <address>", "address to listen on (CASTELLAN_NODE_HOST, 127.0.0.1)")
+    .option("--advertise <host>", "what the control plane uses to reach it (CASTELLAN_NODE_ADVERTISE, --host)")
+    .option("--port <port>", "port of its services (CASTELLAN_NODE_PORT, a free one)")
+    .option("--gateway-port <port>", "port of its gateway into the sandboxes (CASTELLAN_GATEWAY_PORT, a free one)")
+    .option("--prefix <prefix>", "1 to 4 characters in the names of its devices (CASTELLAN_DEVICE_PREFIX, chosen once)")
+    .option("--subnet <block>", "IPv4 block of its sandboxes (CASTELLAN_SUBNET, chosen once)")
+    .option("--max-sandboxes <count>", "sandboxes that it runs at once (CASTELLAN_NODE_SANDBOXES, 256)")
+    .addHelpText("after", nodeNotes)
+    .action(async (flags) => {
+      const settings = nodeSettings(flags, process.env);
+      quietOnTerminals();
+      const { node } = await import("./node/node.ts");
+      exit(await node(settings));
+    });
+
+  return program;
+}
+
+/** A person watching a terminal wants to see what matters; a log file wants it all. CASTELLAN_LOG decides otherwise. */
+function quietOnTerminals(): void {
+  if (process.stderr.isTTY) process.env["CASTELLAN_LOG"] ??= "warn";
+}
+
+const upNotes = `
+Standard output gets three lines, ready to export: E2B_API_KEY, E2B_API_URL, E2B_SANDBOX_URL. The log goes to standard
+error; CASTELLAN_LOG sets its level. The store is SQLite in the data directory, or Redis when REDIS_URL is set.
+
+Ctrl-C (SIGINT, SIGHUP)  ends the sandboxes and stops; with --keep they run on. A second Ctrl-C stops at once.
+SIGTERM, a crash, kill   stops the services and leaves the sandboxes running. The next start takes them over. Until then
+                         nobody ends them at their time.`;
+
+const nodeNotes = `
+Ctrl-C ends the node's sandboxes and stops it; SIGTERM leaves them running for the next start. The connection to the
+control plane is not encrypted: outside of one machine it belongs on a private network.`;
