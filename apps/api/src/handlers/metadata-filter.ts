@@ -10,7 +10,7 @@ const maxTags = 32;
  */
 export function readMetadataFilter(parameter: string | undefined): Metadata {
   const filter = new Map<string, string>();
-  if (parameter === undefined) return filter;
+  if (parameter === undefined || parameter === "") return filter;
   for (const pair of decode(parameter).split("&")) {
     const [key, value, ...rest] = pair.split("=");
     if (key === undefined || value === undefined || rest.length > 0) {
