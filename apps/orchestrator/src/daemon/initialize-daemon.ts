@@ -84,9 +84,9 @@ async function call(
   try {
     return await new Promise((resolve, reject) => {
       const outgoing = request({
+        // Without an agent: one would make a connection of its own.
         createConnection: () => socket,
         host: "sandbox",
-        agent: false,
         method,
         path,
         headers: { ...headers, "content-length": Buffer.byteLength(body) },

@@ -1,33 +1,39 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { pipeline } from "node:stream/promises";
 
 export interface Tunnel {
-  /** Settles when both directions have ended; never rejects. */
+  /** Settles when both connections have closed; never rejects. */
   readonly closed: Promise<void>;
-  /** Destroys both ends at once. */
+  /** Resets both connections. */
   cut(): void;
 }
 
 /**
- * Carries bytes both ways between two connections until both directions have ended. One side's end of writing reaches
- * the other as such while the opposite direction goes on. A failure or a cut is a reset to both: a plain end would look
- * like a complete answer to whoever reads until the end.
+ * Carries bytes both ways between two connections until both directions have ended, at the pace of the slower reader.
+ * One side's end of sending reaches the other as such while the opposite direction goes on. A failure or a cut is a
+ * reset to both: a plain end would look like a complete answer to whoever reads until the end.
  */
 export function joinSockets(client: Duplex, sandbox: Duplex): Tunnel {
-  for (const socket of [client, sandbox]) {
-    if (socket instanceof Socket) socket.setNoDelay(true);
-    // The pipelines see every error that matters; one that comes after them must not end the process.
-    socket.on("error", () => undefined);
-  }
   const cut = () => {
     reset(client);
     reset(sandbox);
   };
-  const closed = Promise.all([pipeline(client, sandbox), pipeline(sandbox, client)]).then(
-    () => undefined,
-    () => cut(),
-  );
+  const closed = Promise.all(
+    [client, sandbox].map((socket) => {
+      if (socket instanceof Socket) socket.setNoDelay(true);
+      return new Promise<void>((resolve) => {
+        socket.once("error", cut);
+        socket.once("close", () => {
+          // With both directions at their end the other connection closes by itself, once it has sent what it holds.
+          if (!socket.readableEnded || !socket.writableFinished) cut();
+          resolve();
+        });
+      });
+    }),
+  ).then(() => undefined);
+  // Not `pipeline`: on a failure it closes both in the orderly way before anybody can reset them.
+  client.pipe(sandbox);
+  sandbox.pipe(client);
   return { closed, cut };
 }
 

@@ -12,7 +12,7 @@ import {
 } from "@castellan/contracts/sandbox";
 import { CastellanError, type Metadata, metadataHash } from "@castellan/domain";
 import type { Logger } from "@castellan/telemetry";
-import type { ServiceImpl } from "@connectrpc/connect";
+import { ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import type { UpdateOutcomeName } from "../sandboxes/apply-update.ts";
 import type { Execution } from "../sandboxes/execution.ts";
 import {
@@ -101,12 +101,13 @@ export function sandboxService({
 
     async *updateStream(requests, context) {
       try {
-        yield* inOrder(requests, streamMessagesAtOnce, updateAll);
+        yield* inOrder(requests, streamMessagesAtOnce, updateAll, context.signal);
       } catch (error) {
         // The other side ended the stream or died; what it sent has been applied and it will ask again.
         logger.debug({ err: error }, "update stream broke off");
         if (!context.signal.aborted) throw toConnectError(error);
       }
+      if (context.signal.aborted) throw ConnectError.from(context.signal.reason);
     },
 
     async list(request) {

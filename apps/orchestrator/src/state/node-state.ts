@@ -160,7 +160,7 @@ export class NodeState {
         records.push({ kind: "starting", sandboxId, executionId, generation: held.generation });
         if (phase === "running") records.push({ kind: "running", sandboxId, executionId });
       }
-      records.push(liveRecord(sandboxId, held, this.#epoch));
+      records.push(liveRecord(sandboxId, held));
     }
     for (const deletion of this.#deletions.values()) {
       const { sandboxId, executionId, sequence, cause } = deletion;
@@ -175,6 +175,7 @@ export class NodeState {
     const { metadata, endTime, egress } = record;
     this.#sandboxes.set(record.sandboxId, {
       ...held,
+      generation: Math.max(held.generation, record.generation ?? 0),
       ...(metadata !== undefined && metadata.revision > held.metadata.revision
         ? { metadata: { value: new Map(metadata.entries), revision: metadata.revision } }
         : {}),
@@ -204,12 +205,11 @@ export class NodeState {
   }
 }
 
-function liveRecord(sandboxId: string, held: HeldSandbox, epoch: Epoch): LiveRecord {
+function liveRecord(sandboxId: string, held: HeldSandbox): LiveRecord {
   return {
     kind: "live",
     sandboxId,
-    executionId: "",
-    epoch,
+    generation: held.generation,
     metadata: { revision: held.metadata.revision, entries: [...held.metadata.value] },
     endTime: { revision: held.endTime.revision, ...held.endTime.value },
     egress: {

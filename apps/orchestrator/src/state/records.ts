@@ -32,12 +32,16 @@ const recordSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("starting"), sandboxId: id, executionId: id, generation: z.int() }),
   /** It has been seeded and may be seen. */
   z.object({ kind: z.literal("running"), sandboxId: id, executionId: id }),
-  /** Fields of a sandbox at new revisions; the epoch and execution with which they came are for people. */
+  /**
+   * Fields of a sandbox at new revisions; the epoch and execution with which they came are for people. A snapshot has
+   * the highest generation here, which outlives its execution.
+   */
   z.object({
     kind: z.literal("live"),
     sandboxId: id,
-    executionId: id,
-    epoch: revision,
+    executionId: id.optional(),
+    epoch: revision.optional(),
+    generation: z.int().optional(),
     metadata: metadata.optional(),
     endTime: endTime.optional(),
     egress: egress.optional(),
