@@ -19,20 +19,17 @@ export async function init(
   if (!secretHash) throw new HttpError(403, "this daemon takes no settings");
   const secret = /^bearer +(\S+) *$/i.exec(request.headers.authorization ?? "")?.[1];
   if (!hasHash(secretHash, secret)) throw new HttpError(401, "only the node may send settings");
-  const { next, timestamp } = parse(await readBody(request, maxBodyBytes));
-  settings.replace(next, timestamp);
+  settings.replace(parse(await readBody(request, maxBodyBytes)));
 }
 
-function parse(body: Buffer): { next: Settings; timestamp: number | undefined } {
+/** The clock is the host's, so a `timestamp`, which other daemons of this protocol set theirs by, has no effect. */
+function parse(body: Buffer): Settings {
   const sent = body.length === 0 ? {} : fromJson(body.toString("utf8"));
   return {
-    next: {
-      envVars: readVariables(sent["envVars"]),
-      accessToken: readText(sent["accessToken"], "accessToken"),
-      defaultUser: readText(sent["defaultUser"], "defaultUser") ?? "user",
-      defaultWorkdir: readText(sent["defaultWorkdir"], "defaultWorkdir"),
-    },
-    timestamp: readTimestamp(sent["timestamp"]),
+    envVars: readVariables(sent["envVars"]),
+    accessToken: readText(sent["accessToken"], "accessToken"),
+    defaultUser: readText(sent["defaultUser"], "defaultUser") ?? "user",
+    defaultWorkdir: readText(sent["defaultWorkdir"], "defaultWorkdir"),
   };
 }
 
@@ -66,15 +63,6 @@ function readText(value: unknown, field: string): string | undefined {
   if (value === undefined || value === null || value === "") return undefined;
   if (typeof value !== "string") throw new HttpError(400, `${field} must be a string`);
   return value;
-}
-
-/** Milliseconds since 1970, of an ISO 8601 time. */
-function readTimestamp(value: unknown): number | undefined {
-  const text = readText(value, "timestamp");
-  if (text === undefined) return undefined;
-  const time = Date.parse(text);
-  if (Number.isNaN(time)) throw new HttpError(400, "timestamp must be an ISO 8601 time");
-  return time;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -20,20 +20,12 @@ export function hasToken(token: string | string[] | undefined, { accessToken }: 
 /** The settings in force. Starts with none set by the node; later ones replace earlier ones as a whole. */
 export class CurrentSettings {
   #settings: Settings = { envVars: {}, accessToken: undefined, defaultUser: "user", defaultWorkdir: undefined };
-  #timestamp = Number.NEGATIVE_INFINITY;
 
   get current(): Settings {
     return this.#settings;
   }
 
-  /**
-   * Puts `settings` in force, unless later ones already are: `timestamp` (ms since 1970) orders requests that overtook
-   * each other on the way. Without one they always apply. Returns whether they were applied.
-   */
-  replace(settings: Settings, timestamp?: number): boolean {
-    if (timestamp !== undefined && timestamp < this.#timestamp) return false;
-    if (timestamp !== undefined) this.#timestamp = timestamp;
+  replace(settings: Settings): void {
     this.#settings = settings;
-    return true;
   }
 }

@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { request as httpRequest } from "node:http";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { run } from "../testing/run.ts";
 import { as, isRoot, startTestDaemon, type TestDaemon } from "../testing/test-daemon.ts";
@@ -191,6 +192,19 @@ describe("uploading", () => {
     expect(statSync(join(directory, "nothing")).size).toBe(0);
   });
 
+  it("takes gzipped bodies of both kinds", async () => {
+    const gzip = { "content-encoding": "gzip" };
+    const content = "compressed ".repeat(100_000);
+    expect((await put(`${name}/octets`, gzipSync(content), gzip)).status).toBe(200);
+    const parts = new Response(form([`${name}/part`, content]));
+    const headers = { ...gzip, "content-type": parts.headers.get("content-type") ?? "" };
+    const body = gzipSync(Buffer.from(await parts.arrayBuffer()));
+    expect((await fetch(url(), { method: "POST", headers, body })).status).toBe(200);
+    for (const file of ["octets", "part"]) expect(readFileSync(join(directory, file), "utf8")).toBe(content);
+    const full = await put("/dev/full", gzipSync(randomBytes(5_000_000)), gzip);
+    expect(full.status).toBe(507);
+  });
+
   it("overwrites in place: mode and links stay, the owner becomes the user", async () => {
     writeFileSync(join(directory, "file"), "something longer");
     chmodSync(join(directory, "file"), 0o750);
@@ -284,7 +298,8 @@ describe("uploading", () => {
         400,
         "unsupported content type",
       ],
-      ["compressed", put(`${name}/z`, "x", { "content-encoding": "gzip" }), 415, "not supported"],
+      ["in another encoding", put(`${name}/z`, "x", { "content-encoding": "br" }), 415, "not supported"],
+      ["not gzip as it says", put(`${name}/z`, big, { "content-encoding": "gzip" }), 400, "malformed"],
       ["with metadata", put(`${name}/m`, "x", { "x-metadata-a": "b" }), 501, "not supported"],
     ];
     for (const [what, sending, status, message] of failures) {

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from "node:http";
+import type { IncomingHttpHeaders } from "node:http";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import busboy from "busboy";
@@ -15,10 +15,11 @@ const maxParts = 10_000;
  * @throws HttpError 400 for a malformed body or a file part without a name; what `onFile` throws.
  */
 export async function readParts(
-  request: IncomingMessage,
+  headers: IncomingHttpHeaders,
+  body: Readable,
   onFile: (name: string, content: Readable) => Promise<void>,
 ): Promise<void> {
-  const parser = createParser(request);
+  const parser = createParser(headers);
   let previous: Promise<void> = Promise.resolve();
   let failure: unknown;
   let limitReached = false;
@@ -47,7 +48,7 @@ export async function readParts(
   });
 
   try {
-    await pipeline(request.iterator({ destroyOnReturn: false }), parser);
+    await pipeline(body.iterator({ destroyOnReturn: false }), parser);
   } catch (error) {
     await previous;
     throw failure ?? new HttpError(400, "the multipart body is malformed or broke off", { cause: error });
@@ -57,10 +58,10 @@ export async function readParts(
   if (limitReached) throw new HttpError(400, `the upload has more than ${maxParts} parts`);
 }
 
-function createParser(request: IncomingMessage): busboy.Busboy {
+function createParser(headers: IncomingHttpHeaders): busboy.Busboy {
   try {
     return busboy({
-      headers: request.headers,
+      headers,
       preservePath: true,
       defParamCharset: "utf8",
       fileHwm: 256 * 1024,

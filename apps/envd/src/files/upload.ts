@@ -1,5 +1,5 @@
 import { constants, type FileHandle, open, unlink } from "node:fs/promises";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import { posix } from "node:path";
 import type { Readable } from "node:stream";
 import type { Account, Accounts } from "../accounts.ts";
@@ -7,6 +7,7 @@ import { ensureDirectory } from "../filesystem/directories.ts";
 import { errorCode } from "../filesystem/failure.ts";
 import { answer, HttpError } from "../http.ts";
 import type { Settings } from "../settings.ts";
+import { withDecodedBody } from "./content-encoding.ts";
 import { filePath, fileUser, httpFailure, whileMoving } from "./request.ts";
 
 /** A file that an upload has written. */
@@ -18,11 +19,11 @@ interface Written {
 
 /**
  * `POST /files`: writes files and answers with an array of what was written. The body is `multipart/form-data`, each
- * part named `file` with the whole path as its file name, or `application/octet-stream`. A path in the query goes
+ * part named `file` with the whole path as its file name, or `application/octet-stream`; either may be gzipped. A path in the query goes
  * before that of a part. Missing directories are made; files and directories that are made, and files that are
  * overwritten, belong to the request's user. Files are written in place, so links, watchers and modes stay.
  *
- * @throws HttpError 400 for unusable bodies, paths and directories, 401 for an unknown user, 415 for an encoded body,
+ * @throws HttpError 400 for unusable bodies, paths and directories, 401 for an unknown user, 415 for another encoding,
  * 501 for metadata, 507 when the disk is full.
  */
 export async function upload(
@@ -33,31 +34,34 @@ export async function upload(
   settings: Settings,
 ): Promise<void> {
   const account = fileUser(request, query, accounts, settings);
-  refuseUnsupported(request);
+  refuseMetadata(request.headers);
   const path = query.get("path") ?? undefined;
   const mediaType = request.headers["content-type"]?.split(";", 1)[0]?.trim().toLowerCase() ?? "";
-  await whileMoving(request.socket, async () => {
-    if (mediaType === "application/octet-stream") {
-      if (path === undefined) throw new HttpError(400, "an octet-stream upload needs the query parameter path");
-      answer(response, 200, [await store(request, filePath(path, account, settings), account)]);
-    } else if (mediaType.startsWith("multipart/")) {
-      answer(response, 200, await storeParts(request, path, account, settings));
-    } else {
-      const expected = "send multipart/form-data or application/octet-stream";
-      throw new HttpError(400, `unsupported content type '${mediaType}': ${expected}`);
-    }
-  });
+  await whileMoving(request.socket, () =>
+    withDecodedBody(request, async (body) => {
+      if (mediaType === "application/octet-stream") {
+        if (path === undefined) throw new HttpError(400, "an octet-stream upload needs the query parameter path");
+        answer(response, 200, [await store(body, filePath(path, account, settings), account)]);
+      } else if (mediaType.startsWith("multipart/")) {
+        answer(response, 200, await storeParts(request.headers, body, path, account, settings));
+      } else {
+        const expected = "send multipart/form-data or application/octet-stream";
+        throw new HttpError(400, `unsupported content type '${mediaType}': ${expected}`);
+      }
+    }),
+  );
 }
 
 async function storeParts(
-  request: IncomingMessage,
+  headers: IncomingHttpHeaders,
+  body: Readable,
   path: string | undefined,
   account: Account,
   settings: Settings,
 ): Promise<Written[]> {
   const { readParts } = await import("./multipart.ts");
   const written: Written[] = [];
-  await readParts(request, async (name, content) => {
+  await readParts(headers, body, async (name, content) => {
     const destination = filePath(path ?? name, account, settings);
     if (written.some((other) => other.path === destination)) {
       throw new HttpError(400, `cannot upload several files to the same path '${destination}' in one request`);
@@ -68,10 +72,8 @@ async function storeParts(
   return written;
 }
 
-/** Better refused than stored wrongly. */
-function refuseUnsupported({ headers }: IncomingMessage): void {
-  const encoding = headers["content-encoding"]?.trim().toLowerCase() ?? "identity";
-  if (encoding !== "identity") throw new HttpError(415, `content encoding '${encoding}' is not supported`);
+/** Better refused than left out. */
+function refuseMetadata(headers: IncomingHttpHeaders): void {
   if (Object.keys(headers).some((name) => name.startsWith("x-metadata-"))) {
     throw new HttpError(501, "file metadata is not supported");
   }
@@ -98,7 +100,7 @@ async function store(content: Readable, path: string, owner: Account): Promise<W
     return { name: posix.basename(path), type: "file", path };
   } catch (error) {
     if (errorCode(error) === "EISDIR") throw new HttpError(400, `path '${path}' is a directory`, { cause: error });
-    if (content.errored) throw new HttpError(400, "the upload broke off", { cause: error });
+    if (content.errored) throw new HttpError(400, "the upload broke off or is malformed", { cause: error });
     throw httpFailure(`cannot write '${path}'`, error);
   }
 }
