@@ -26,7 +26,7 @@ export interface SupervisionTiming {
 }
 
 export const defaultSupervisionTiming: SupervisionTiming = {
-  backoffMs: 500,
+  backoffMs: 200,
   backoffMaxMs: 15_000,
   steadyMs: 30_000,
   stopMs: 45_000,

@@ -15,7 +15,7 @@ import type { ClientEnvironment } from "./environment.ts";
 import { startNodes } from "./nodes.ts";
 import { dialAddress, freePort, listenFailure, listenOn } from "./ports.ts";
 import { requireHost, requireTemplate } from "./preflight.ts";
-import { knownBoots, nodesReady } from "./readiness.ts";
+import { knownBoots, nodesReady, sandboxesBack } from "./readiness.ts";
 
 export interface StartOptions {
   readonly settings: UpSettings;
@@ -78,6 +78,7 @@ export async function startInstallation(options: StartOptions): Promise<Installa
     return Promise.all(nodes.map((node) => node.stop({ stopSandboxes })));
   });
   await nodesReady(store, nodes, before, stops.signal);
+  await sandboxesBack(store, nodes, stops.signal);
 
   const url = `http://${dialAddress(host, port)}`;
   return {

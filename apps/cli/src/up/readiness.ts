@@ -7,6 +7,7 @@ import { baseTemplate } from "./preflight.ts";
 const lookEveryMs = 50;
 /** A node adopts what an earlier one left before it registers; with hundreds of sandboxes that takes a while. */
 const giveUpAfterMs = 120_000;
+const reportWithinMs = 10_000;
 /** A process that ends this often before it was ever ready will not become so. */
 const hopelessCrashes = 3;
 
@@ -42,6 +43,24 @@ export async function nodesReady(
         fix: "The log, above, may say why.",
       });
     }
+    await sleep(lookEveryMs, undefined, { signal });
+  }
+}
+
+/**
+ * Resolves when the nodes have reported the sandboxes that they took over: until then those of a node whose lease had run
+ * out count as lost. A node that cannot account for one does not keep the installation from starting.
+ */
+export async function sandboxesBack(
+  store: SandboxStore,
+  nodes: readonly SupervisedNode[],
+  signal: AbortSignal,
+): Promise<void> {
+  const deadline = performance.now() + reportWithinMs;
+  while (performance.now() < deadline) {
+    signal.throwIfAborted();
+    const records = await Promise.all(nodes.map(({ nodeId }) => store.listOnNode(nodeId)));
+    if (!records.flat().some(({ state }) => state === "lost")) return;
     await sleep(lookEveryMs, undefined, { signal });
   }
 }
