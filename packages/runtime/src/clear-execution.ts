@@ -16,7 +16,7 @@ export async function clearExecution(host: NodeHost, held: HeldExecution, init?:
   const step = (work: Promise<unknown>) => work.catch((error: unknown) => failures.push(error));
 
   // Its processes first: while they live, a later process of the node takes the execution over, and wholly.
-  if (init !== undefined) await step(killAndWait(init, 10_000));
+  if (init !== undefined) await step(killAndWait(init, 30_000));
   await step(host.cgroups.remove(record.executionId));
   await Promise.all([
     step(removeInterfaces(host.run, [slot.device])),

@@ -6,11 +6,12 @@ import { Cgroups } from "./cgroup/groups.ts";
 import { currentCgroupLayout } from "./cgroup/layout.ts";
 import { stageDaemon } from "./daemon-directory.ts";
 import { BlankImages } from "./disk/blank-image.ts";
-import { commandsOf, type RunCommand } from "./host/command.ts";
-import { takeOwnership } from "./host/owner.ts";
-import { parseIpv4Block } from "./network/addresses.ts";
+import { commandEnvironment, commandsOf, type RunCommand } from "./host/command.ts";
+import { claimPrefix, takeOwnership } from "./host/owner.ts";
+import { contains, formatIpv4Block, parseIpv4Block } from "./network/addresses.ts";
 import { Firewall } from "./network/firewall.ts";
 import { hostNameservers } from "./network/nameservers.ts";
+import { hostRoutes } from "./network/routes.ts";
 import { type NodeNetwork, nodeScript } from "./network/ruleset.ts";
 import { hookScript } from "./network/wiring.ts";
 import type { HostTraits } from "./oci/config.ts";
@@ -28,7 +29,9 @@ export interface NodeHost {
   readonly cgroups: Cgroups;
   readonly traits: HostTraits;
   readonly mtu: number;
+  /** The program that wires a sandbox's network, and its environment as `NAME=value`. */
   readonly hook: string;
+  readonly hookEnvironment: readonly string[];
   readonly daemonDirectory: string;
   readonly executionsDirectory: string;
 }
@@ -46,6 +49,8 @@ export async function prepareHost(options: RuntimeOptions): Promise<NodeHost> {
     await chmod(path, 0o711);
   }
   await takeOwnership(stateDir);
+  await claimPrefix(devicePrefix, stateDir);
+  await refuseOverlap(options);
   const run = commandsOf(stateDir);
   const network: NodeNetwork = {
     devicePrefix,
@@ -76,6 +81,7 @@ export async function prepareHost(options: RuntimeOptions): Promise<NodeHost> {
     traits: { openFilesLimit, limitsSwap: cgroups.limitsSwap(), hasIpv6: existsSync("/proc/sys/net/ipv6") },
     mtu,
     hook,
+    hookEnvironment: Object.entries(commandEnvironment(stateDir)).map(([name, value]) => `${name}=${value}`),
     daemonDirectory,
     executionsDirectory,
   };
@@ -93,16 +99,23 @@ export async function admit({ options }: NodeHost): Promise<void> {
   }
 }
 
+/** Addresses that the host already reaches elsewhere would be cut off from it, and sandboxes would answer in their name. */
+async function refuseOverlap({ subnet, devicePrefix }: RuntimeOptions): Promise<void> {
+  const ours = parseIpv4Block(subnet);
+  for (const { device, block } of await hostRoutes()) {
+    if (ours === undefined || block.prefix === 0 || device.startsWith(`${devicePrefix}-`)) continue;
+    if (contains(ours, block) || contains(block, ours)) {
+      const route = `${formatIpv4Block(block)} on ${device}`;
+      throw new CastellanError("conflict", `The subnet ${subnet} overlaps the host's route to ${route}`);
+    }
+  }
+}
+
 /** A sandbox whose packets are larger than the way out loses time, or everything where ICMP is filtered. */
 async function uplinkMtu(): Promise<number> {
-  const routes = await readFile("/proc/net/route", "utf8").catch(() => "");
-  const [device] =
-    routes
-      .split("\n")
-      .find((line) => line.split("\t")[1] === "00000000")
-      ?.split("\t") ?? [];
-  if (device === undefined) return 1500;
-  const mtu = Number(await readFile(`/sys/class/net/${device}/mtu`, "utf8").catch(() => "1500"));
+  const uplink = (await hostRoutes()).find(({ block }) => block.prefix === 0);
+  if (uplink === undefined) return 1500;
+  const mtu = Number(await readFile(`/sys/class/net/${uplink.device}/mtu`, "utf8").catch(() => "1500"));
   return mtu >= 576 && mtu <= 9000 ? mtu : 1500;
 }
 

@@ -26,7 +26,7 @@ export interface Recovered {
 export async function recoverExecutions(host: NodeHost, slots: Slots): Promise<Recovered> {
   const { logger, stateDir } = host.options;
   // First what is still at work for the earlier process: a runc could finish a start that is being cleared away.
-  for (const command of await commandsStartedFor(stateDir)) await killAndWait(command, 10_000);
+  for (const command of await commandsStartedFor(stateDir)) await killAndWait(command, 30_000);
 
   const names = new Set([...(await readdir(host.executionsDirectory)), ...(await host.cgroups.list())]);
   const running: RunningExecution[] = [];
@@ -81,7 +81,7 @@ async function clearRemains(host: NodeHost, name: string): Promise<void> {
   await host.cgroups.remove(name);
   await host.runc.forget(name);
   for (const path of mountPointsBelow(directory)) await unmountIfMounted(path);
-  await releaseLoopDevices(directory, 10_000);
+  await releaseLoopDevices(directory, 30_000);
   await rm(directory, { recursive: true, force: true });
 }
 

@@ -196,6 +196,35 @@ while True:
     });
   });
 
+  it("get a network of their own while connections to others are opened all the time", async () => {
+    await running("busy", async () => {
+      const ids = Array.from({ length: 6 }, (_, i) => `fresh-${i}`);
+      const started = Promise.all(ids.map(async (id) => node.start(await specFor(id))));
+      let done = false;
+      const finished = started.then(
+        () => true,
+        () => true,
+      );
+      void finished.then((value) => {
+        done = value;
+      });
+      try {
+        while (!done) {
+          (await connectWhenListening(node, "busy", 49983)).destroy();
+        }
+        const executions = await started;
+        for (const { executionId, address } of executions) {
+          const { stdout } = await runInside(node, executionId, "ip -4 -o addr show dev eth0; ip route show default");
+          expect(stdout).toContain(` ${address}/31 `);
+          expect(stdout).toContain("default via ");
+        }
+      } finally {
+        await finished;
+        await Promise.all(ids.map((id) => node.stop(id)));
+      }
+    });
+  });
+
   it("tell a closed port from a sandbox that is gone", async () => {
     await running("ports", async () => {
       await connectWhenListening(node, "ports", 49983).then((socket) => socket.destroy());

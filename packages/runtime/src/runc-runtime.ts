@@ -1,8 +1,9 @@
 import type { Socket } from "node:net";
+import { availableParallelism } from "node:os";
 import { CastellanError, type EgressPolicy } from "@castellan/domain";
 import { clearExecution } from "./clear-execution.ts";
 import { type ExecutionRecord, writeRecord } from "./execution-record.ts";
-import { giveUpOwnership } from "./host/owner.ts";
+import { giveUpOwnership, releasePrefix } from "./host/owner.ts";
 import { isAlive } from "./host/process.ts";
 import { dial } from "./network/dial.ts";
 import { egressRules } from "./network/egress.ts";
@@ -14,6 +15,7 @@ import type { Execution, ExecutionExit, ExecutionSpec, RuntimeOptions, SandboxRu
 import { Slots } from "./slots.ts";
 import { checkOptions, checkSpec, effectivePolicy } from "./spec-rules.ts";
 import { startExecution } from "./start-execution.ts";
+import { Turns } from "./turns.ts";
 
 /**
  * Prepares this host as a node: directories, firewall table, forwarding, cgroups. Call `recover` before anything else.
@@ -42,6 +44,8 @@ class RuncRuntime implements SandboxRuntime {
   readonly #listeners = new Set<(exit: ExecutionExit) => void>();
   /** Per execution, the end of the last change of its egress rules. */
   readonly #egressChanges = new Map<string, Promise<void>>();
+  /** Starting more at once than there are processors makes all of them late and none earlier. */
+  readonly #starts = new Turns(availableParallelism());
   readonly #watch: NodeJS.Timeout;
   #closed = false;
 
@@ -83,8 +87,9 @@ class RuncRuntime implements SandboxRuntime {
         egress,
         daemonDirectory: this.#host.daemonDirectory,
       };
-      held = { record, slot, directory: directoryOf(this.#host, executionId) };
-      const running = await startExecution(this.#host, spec, held, signal);
+      const into = { record, slot, directory: directoryOf(this.#host, executionId) };
+      held = into;
+      const running = await this.#starts.run(() => startExecution(this.#host, spec, into, signal), signal);
       this.#entries.set(executionId, { phase: "running", running, exited: false });
       return running;
     } catch (error) {
@@ -218,6 +223,7 @@ class RuncRuntime implements SandboxRuntime {
       if (failures.length > 0) throw new AggregateError(failures, "some sandboxes could not be stopped");
       await this.#host.firewall.apply(removeNodeScript(this.#host.options.devicePrefix));
       await this.#host.cgroups.close();
+      await releasePrefix(this.#host.options.devicePrefix);
     } else {
       // A start that is under way has nobody left to answer to.
       await Promise.allSettled(entries.map(([id, { phase }]) => (phase === "starting" ? this.stop(id) : undefined)));

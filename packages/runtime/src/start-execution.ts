@@ -6,7 +6,7 @@ import { type ExecutionRecord, writeRecord } from "./execution-record.ts";
 import { identify } from "./host/process.ts";
 import { egressRules } from "./network/egress.ts";
 import { addSandboxScript } from "./network/ruleset.ts";
-import { raiseHostSide, sandboxSide } from "./network/wiring.ts";
+import { hookArguments, raiseHostSide } from "./network/wiring.ts";
 import type { NodeHost } from "./node-host.ts";
 import { ociConfig } from "./oci/config.ts";
 import { type HeldExecution, openNetwork, type RunningExecution } from "./running-execution.ts";
@@ -27,7 +27,6 @@ export async function startExecution(
   await writeRecord(directory, record);
   laps.lap("record");
 
-  const batch = join(directory, "network.batch");
   const disk = assembleRoot(host.images, {
     directory,
     stateDir: host.options.stateDir,
@@ -47,14 +46,11 @@ export async function startExecution(
     env: spec.env,
     cgroupPath: host.cgroups.pathOf(spec.executionId),
     daemonDirectory: host.daemonDirectory,
-    hook: { program: host.hook, batch },
+    hook: { program: host.hook, args: hookArguments(slot, host.mtu), env: host.hookEnvironment },
     host: host.traits,
   });
-  const files = Promise.all([
-    writeFile(join(directory, "config.json"), JSON.stringify(config), { mode: 0o600 }),
-    writeFile(batch, sandboxSide(slot, host.mtu, process.pid)),
-  ]);
-  await allSettled([disk, firewall, files]);
+  const configFile = writeFile(join(directory, "config.json"), JSON.stringify(config), { mode: 0o600 });
+  await allSettled([disk, firewall, configFile]);
   if (signal.aborted) throw new CastellanError("cancelled", "The start was given up");
 
   const pid = await host.runc.start(spec.executionId, directory, signal);

@@ -61,12 +61,12 @@ export class Cgroups {
     return Number(/^oom_kill (\d+)$/m.exec(text)?.[1] ?? 0);
   }
 
-  /** Kills what is in the groups of the execution and removes them. @throws when something stays after 10 s. */
+  /** Kills what is in the groups of the execution and removes them. @throws when something stays after 30 s. */
   async remove(executionId: string): Promise<void> {
     const groups = this.layout.trees
       .map((tree) => join(tree, this.pathOf(executionId)))
       .filter((path) => existsSync(path));
-    const deadline = performance.now() + 10_000;
+    const deadline = performance.now() + 30_000;
     for (let pause = 1; ; pause = Math.min(pause * 2, 50)) {
       const pids = new Set((await Promise.all(groups.map(members))).flat());
       // The kernel refuses to remove a group in which a process is still dying.

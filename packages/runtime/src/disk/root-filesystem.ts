@@ -88,7 +88,7 @@ async function mountLower(root: RootFilesystem): Promise<void> {
 export async function dismantleRoot(directory: string): Promise<void> {
   const paths = rootPaths(directory);
   for (const path of [paths.root, paths.lower, paths.disk]) await unmountIfMounted(path);
-  await releaseLoopDevices(paths.image, 10_000);
+  await releaseLoopDevices(paths.image, 30_000);
 }
 
 /** Unmounts whatever is mounted at the path, however often; busy ones vanish when their last user does. */

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import type { FileHandle } from "node:fs/promises";
 import { open, writeFile } from "node:fs/promises";
-import { ownerVariable } from "../host/command.ts";
+import { commandEnvironment } from "../host/command.ts";
 import { idsPerSlot } from "../slots.ts";
 
 /**
@@ -11,7 +11,7 @@ import { idsPerSlot } from "../slots.ts";
  */
 export async function openUserNamespace(firstId: number, stateDir: string): Promise<FileHandle> {
   const child = spawn("unshare", ["--user", "cat"], {
-    env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C", [ownerVariable]: stateDir },
+    env: commandEnvironment(stateDir),
     stdio: ["pipe", "pipe", "ignore"],
   });
   try {

@@ -4,7 +4,7 @@ import { CastellanError } from "@castellan/domain";
 export interface CommandOptions {
   /** Text for standard input; none by default. */
   readonly input?: string;
-  /** Milliseconds until it is killed. Default 10,000. */
+  /** Milliseconds until it is killed. Default 30,000. */
   readonly timeoutMs?: number;
   /** Aborting kills it. */
   readonly signal?: AbortSignal;
@@ -25,19 +25,24 @@ const outputLimit = 16 * 1024 * 1024;
  * A command fails with `internal`, `deadline_exceeded` or `cancelled`; its standard error is in the cause.
  */
 export function commandsOf(stateDir: string): RunCommand {
-  const env = {
+  const env = commandEnvironment(stateDir);
+  return (program, args, options = {}) => runCommand(env, program, args, options);
+}
+
+/** What host programs see of the environment. */
+export function commandEnvironment(stateDir: string): Record<string, string> {
+  return {
     PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     LC_ALL: "C",
     [ownerVariable]: stateDir,
   };
-  return (program, args, options = {}) => runCommand(env, program, args, options);
 }
 
 function runCommand(
   env: Record<string, string>,
   program: string,
   args: readonly string[],
-  { input, timeoutMs = 10_000, signal, output = "capture" }: CommandOptions,
+  { input, timeoutMs = 30_000, signal, output = "capture" }: CommandOptions,
 ): Promise<string> {
   if (signal?.aborted) return Promise.reject(cancelled(program));
   return new Promise((resolve, reject) => {

@@ -1,9 +1,12 @@
-import { readFile, rename, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CastellanError } from "@castellan/domain";
 import { identify, isAlive, type ProcessIdentity } from "./process.ts";
 
 const fileName = "owner.json";
+/** Emptied by a reboot, as are the interfaces and cgroups that carry the prefixes. */
+const prefixDirectory = "/run/castellan";
 
 /**
  * Takes the state directory for this process. Two owners would clear each other's sandboxes away.
@@ -17,6 +20,29 @@ export async function takeOwnership(stateDir: string): Promise<void> {
   }
   await writeFile(`${path}.new`, JSON.stringify(identify(process.pid)), { mode: 0o600 });
   await rename(`${path}.new`, path);
+}
+
+/**
+ * Takes the prefix for the node with this state directory. Two nodes of one prefix would remove each other's interfaces.
+ * @throws `conflict` while the state directory of another node that uses it exists.
+ */
+export async function claimPrefix(devicePrefix: string, stateDir: string): Promise<void> {
+  await mkdir(prefixDirectory, { recursive: true, mode: 0o755 });
+  const path = prefixPath(devicePrefix);
+  const holder = await readFile(path, "utf8").catch(() => "");
+  if (holder !== "" && holder !== stateDir && existsSync(holder)) {
+    throw new CastellanError("conflict", `The device prefix ${devicePrefix} is in use by the node at ${holder}`);
+  }
+  await writeFile(`${path}.new`, stateDir, { mode: 0o600 });
+  await rename(`${path}.new`, path);
+}
+
+export async function releasePrefix(devicePrefix: string): Promise<void> {
+  await rm(prefixPath(devicePrefix), { force: true });
+}
+
+function prefixPath(devicePrefix: string): string {
+  return join(prefixDirectory, `prefix-${devicePrefix}`);
 }
 
 export async function giveUpOwnership(stateDir: string): Promise<void> {

@@ -19,7 +19,7 @@ export async function dial(
   const deadline = performance.now() + timeoutMs;
   for (const target of [ipv4("127.0.0.1", port), loopbackIpv6(port), ipv4(address, port)]) {
     const fd = await connectTo(namespaceFd, target, deadline, signal);
-    if (fd !== undefined) return new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
+    if (fd !== undefined) return new Socket({ fd, readable: true, writable: true });
   }
   throw new CastellanError("unavailable", `Nothing listens on port ${port}`);
 }

@@ -8,27 +8,30 @@ import type { Slot } from "../slots.ts";
  * interface between namespaces afterwards takes two to four times as long.
  */
 
-/** `ip -batch` for the hook, run inside the sandbox's network. `hostPid` is a process in the host's network. */
-export function sandboxSide(slot: Slot, mtu: number, hostPid: number): string {
-  return [
-    `link add eth0 mtu ${mtu} type veth peer name ${slot.device} mtu ${mtu} netns ${hostPid}`,
-    "link set lo up",
-    `addr add ${slot.address}/31 dev eth0`,
-    "link set eth0 up",
-    `route add default via ${slot.gateway}`,
-    "",
-  ].join("\n");
-}
-
-/** The hook's program. runc gives it the container's state as JSON; the pid is the first number of that name. */
+/**
+ * The hook's program. runc gives it the container's state as JSON; the pid is the first number of that name.
+ * The other end goes to where this shell is. Naming the node's own process instead would now and then put it into some
+ * sandbox: the process is inside one for an instant whenever it opens a connection there.
+ */
 export const hookScript = `#!/bin/sh
-# Usage: wire-network BATCH
 set -eu
+device=$1 mtu=$2 address=$3 gateway=$4
 read -r state || :
 pid=\${state#*'"pid":'}
 pid=\${pid%%[!0-9]*}
-exec nsenter --target "$pid" --net ip -batch "$1"
+printf '%s\\n' \\
+  "link add eth0 mtu $mtu type veth peer name $device mtu $mtu netns $$" \\
+  "link set lo up" \\
+  "addr add $address/31 dev eth0" \\
+  "link set eth0 up" \\
+  "route add default via $gateway" |
+  nsenter --target "$pid" --net ip -batch -
 `;
+
+/** The hook's arguments, the name of the program first. */
+export function hookArguments(slot: Slot, mtu: number): string[] {
+  return ["wire-network", slot.device, String(mtu), slot.address, slot.gateway];
+}
 
 /** Brings up the host's end, which the hook has made. */
 export async function raiseHostSide(run: RunCommand, slot: Slot, signal?: AbortSignal): Promise<void> {

@@ -12,7 +12,7 @@ export interface ConfigInput {
   readonly cgroupPath: string;
   /** Host directory with `node`, `daemon.mjs` and `init`. */
   readonly daemonDirectory: string;
-  readonly hook: { readonly program: string; readonly batch: string };
+  readonly hook: { readonly program: string; readonly args: readonly string[]; readonly env: readonly string[] };
   readonly host: HostTraits;
 }
 
@@ -89,7 +89,7 @@ export function ociConfig(input: ConfigInput) {
     mounts: mounts(input),
     hooks: {
       // prestart and not createRuntime: it runs at a restore from a checkpoint too.
-      prestart: [{ path: input.hook.program, args: ["wire-network", input.hook.batch], env: [hookPath], timeout: 10 }],
+      prestart: [{ path: input.hook.program, args: input.hook.args, env: input.hook.env, timeout: 10 }],
     },
     linux: {
       namespaces: ["user", "pid", "mount", "uts", "ipc", "network", "cgroup"].map((type) => ({ type })),
@@ -132,8 +132,6 @@ export function ociConfig(input: ConfigInput) {
     },
   };
 }
-
-const hookPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 function mounts({ daemonDirectory, resources }: ConfigInput) {
   const sharedMemory = Math.max(Math.floor(resources.memoryMb / 2), 16);

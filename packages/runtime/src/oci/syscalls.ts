@@ -34,7 +34,7 @@ const purposes = [
   `adjtimex alarm clock_adjtime clock_getres clock_gettime clock_nanosleep getitimer getrandom gettimeofday nanosleep
   setitimer sysinfo time timer_create timer_delete timer_getoverrun timer_gettime timer_settime times uname`,
   // Of single architectures
-  "arch_prctl modify_ldt",
+  "arch_prctl",
 ];
 
 /**
