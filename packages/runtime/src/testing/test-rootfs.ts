@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -6,7 +7,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 
-const packages = "python3-minimal,sudo,procps,iproute2,libstdc++6,ca-certificates";
+const packages = "python3,sudo,procps,iproute2,libstdc++6,ca-certificates";
 
 /** Why tests that start sandboxes cannot run here; undefined when they can. */
 export const cannotRun: string | undefined =
@@ -19,7 +20,11 @@ export const cannotRun: string | undefined =
 export async function testRootfs(): Promise<string> {
   const given = process.env["CASTELLAN_TEST_ROOTFS"];
   if (given !== undefined && given !== "") return given;
-  const directory = join(tmpdir(), "castellan-test-rootfs");
+  // The name changes with the list: an older one lacks what the tests use.
+  const directory = join(
+    tmpdir(),
+    `castellan-test-rootfs-${createHash("sha256").update(packages).digest("hex").slice(0, 8)}`,
+  );
   const rootfs = join(directory, "rootfs");
   await mkdir(directory, { recursive: true, mode: 0o755 });
   const lock = join(directory, "building");
