@@ -1,9 +1,12 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 
+/** How long a program may clean up after it was asked to end. */
+const graceMs = 20_000;
+
 /**
  * Runs a program to its end and keeps what it said. It has a process group of its own, so a Ctrl-C in the terminal
- * reaches it only through `signal`, and then as one SIGINT: package tools finish what must not be cut in half.
+ * reaches it only through `signal`: then it is asked to end, and killed with its children when it does not.
  *
  * @param {string} file
  * @param {string[]} args
@@ -13,10 +16,12 @@ import { createInterface } from "node:readline";
  * @param {AbortSignal} [options.signal]
  * @param {(line: string) => void} [options.onLine] every line of either stream
  * @param {(line: string) => void} [options.onStatus] every line that it writes to descriptor 3
+ * @param {boolean} [options.unkillable] never kill it and let it end when it can, after one SIGINT: half-installed
+ *   packages are worse than a wait
  * @param {number} [options.keep] how many of its last lines to return as `output`, 30 by default
  * @returns {Promise<{ok: boolean, output: string, stdout: string}>} `output` is the end of what it said
  */
-export async function run(file, args, { cwd, env, signal, onLine, onStatus, keep = 30 } = {}) {
+export async function run(file, args, { cwd, env, signal, onLine, onStatus, unkillable = false, keep = 30 } = {}) {
   signal?.throwIfAborted();
   const child = spawn(file, args, {
     cwd,
@@ -35,7 +40,11 @@ export async function run(file, args, { cwd, env, signal, onLine, onStatus, keep
     });
   }
   if (onStatus) createInterface({ input: child.stdio[3] }).on("line", onStatus);
-  const interrupt = () => child.kill("SIGINT");
+  let killer;
+  const interrupt = () => {
+    child.kill(unkillable ? "SIGINT" : "SIGTERM");
+    if (!unkillable) killer = setTimeout(() => killGroup(child.pid), graceMs);
+  };
   signal?.addEventListener("abort", interrupt, { once: true });
   try {
     const ok = await new Promise((resolve) => {
@@ -48,6 +57,15 @@ export async function run(file, args, { cwd, env, signal, onLine, onStatus, keep
     signal?.throwIfAborted();
     return { ok, output: last.join("\n"), stdout };
   } finally {
+    clearTimeout(killer);
     signal?.removeEventListener("abort", interrupt);
+  }
+}
+
+function killGroup(pid) {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // It ended in the meantime.
   }
 }

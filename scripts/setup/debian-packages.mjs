@@ -83,7 +83,7 @@ async function install(packages, update, signal) {
   let result = await apt(args, update, signal);
   if (!result.ok && /dpkg was interrupted/.test(result.output)) {
     update(undefined, "finishing what an earlier installation left undone");
-    await run("dpkg", ["--configure", "-a"], { env: environment(), signal });
+    await run("dpkg", ["--configure", "-a"], { env: environment(), signal, unkillable: true });
     result = await apt(args, update, signal);
   }
   if (!result.ok && !wasUpdated) {
@@ -134,6 +134,7 @@ function apt(args, update, signal) {
     {
       env: environment(),
       signal,
+      unkillable: true,
       // dlstatus:1:20.5:Retrieving file 1 of 5 · pmstatus:runc:40.0:Unpacking runc
       onStatus: (line) => {
         const [, kind, percent, text] = /^(dl|pm)status:[^:]*:([0-9.]+):(.*)$/.exec(line) ?? [];

@@ -9,6 +9,9 @@ import { note, step } from "./steps.mjs";
 /** Says that `npm ci` was begun and not ended: what stands in node_modules then proves nothing. */
 const unfinished = join(stateDirectory, "npm-ci-unfinished");
 
+/** Without a network npm's own limits let it try in silence for a quarter of an hour. */
+const impatience = ["--fetch-timeout=60000", "--fetch-retries=2", "--fetch-retry-maxtimeout=10000"];
+
 /**
  * Brings node_modules in line with package-lock.json, and leaves it alone when it is: somebody may be running from it.
  */
@@ -23,7 +26,7 @@ export async function installNodePackages(signal) {
         "npm",
         // Nothing here needs the packages' own install scripts; dev and optional dependencies are needed whatever the
         // user's npm settings leave out: the compiler and the pinned Node are among them.
-        ["ci", "--ignore-scripts", "--include=dev", "--include=optional", "--no-audit", "--no-fund"],
+        ["ci", "--ignore-scripts", "--include=dev", "--include=optional", "--no-audit", "--no-fund", ...impatience],
         // Not by the pinned Node, which is among what `npm ci` removes first.
         { cwd: root, env: { ...process.env, PATH: systemPath() }, signal },
       );
