@@ -2,31 +2,32 @@ import { Code, ConnectError, createContextKey, type HandlerContext } from "@conn
 import type { Account, Accounts } from "./accounts.ts";
 import type { CurrentSettings } from "./settings.ts";
 
-/** Whose rights a request asks for. */
-export interface Caller {
-  readonly account: Account;
-}
+const callerKey = createContextKey<string | Account>("", { description: "user of the request" });
 
-const callerKey = createContextKey<Caller | undefined>(undefined, { description: "user of the request" });
-
-/** The user of an RPC, as the gate has found it. */
-export function callerOf(context: HandlerContext): Caller {
+/**
+ * The user of an RPC.
+ *
+ * @throws ConnectError unauthenticated when the request names no user and the default one does not exist.
+ */
+export function callerOf(context: HandlerContext): Account {
   const caller = context.values.get(callerKey);
-  if (!caller) throw new ConnectError("no user was determined", Code.Internal);
+  if (typeof caller === "string") throw new ConnectError(`invalid default user: '${caller}'`, Code.Unauthenticated);
   return caller;
 }
 
 /**
- * A gate that runs before an RPC's message is read: finds the user that the request names.
+ * A gate that runs before an RPC's message is read: finds the user that the request names, or the default. That one may
+ * be missing from a template, which matters to those RPCs only that ask for the user.
  *
- * @throws ConnectError unauthenticated when there is no such user.
+ * @throws ConnectError unauthenticated when there is no user of the name in the request.
  */
 export function callerGate(accounts: Accounts, settings: CurrentSettings): (context: HandlerContext) => void {
   return (context) => {
-    const name = basicUser(context.requestHeader.get("authorization")) ?? settings.current.defaultUser;
+    const named = basicUser(context.requestHeader.get("authorization"));
+    const name = named ?? settings.current.defaultUser;
     const account = accounts.read().byName(name);
-    if (!account) throw new ConnectError(`invalid username: '${name}'`, Code.Unauthenticated);
-    context.values.set(callerKey, { account });
+    if (!account && named) throw new ConnectError(`invalid username: '${named}'`, Code.Unauthenticated);
+    context.values.set(callerKey, account ?? name);
   };
 }
 

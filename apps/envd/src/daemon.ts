@@ -30,6 +30,9 @@ export interface Daemon {
 /** How long a connection may be idle between requests. Longer than the edge keeps it, so that the edge closes first. */
 const keepAliveMs = 640_000;
 
+/** How long the body of a request may take, uploads apart. */
+const bodyMs = 60_000;
+
 const maxConnections = 4096;
 
 const unauthorized = "unauthorized access, please provide a valid access token";
@@ -80,6 +83,8 @@ export async function startDaemon(config: DaemonConfig, log: Log): Promise<Daemo
 
   async function route(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { path, query } = target(request);
+    // Uploads may take as long as they like, as long as something moves.
+    if (path !== "/files") limitBodyTime(request);
     if (rpc(request, response, path)) return;
     switch (path) {
       case "/health":
@@ -102,6 +107,12 @@ export async function startDaemon(config: DaemonConfig, log: Log): Promise<Daemo
         throw new HttpError(404, `there is nothing at ${path}`);
     }
   }
+}
+
+/** Cuts the connection of a client that does not get done with sending a message. */
+function limitBodyTime(request: IncomingMessage): void {
+  const giveUp = setTimeout(() => request.destroy(), bodyMs);
+  for (const event of ["end", "close"]) request.once(event, () => clearTimeout(giveUp));
 }
 
 function allow(request: IncomingMessage, ...methods: string[]): void {

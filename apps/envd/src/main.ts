@@ -1,3 +1,6 @@
+// First: the modules below look for what it adds.
+import "./base64.ts";
+
 import { readConfig } from "./config.ts";
 import { startDaemon } from "./daemon.ts";
 import { jsonLines } from "./log.ts";

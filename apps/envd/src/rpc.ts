@@ -64,9 +64,12 @@ function universalRequest(request: IncomingMessage, response: ServerResponse): U
 
 /** A timeout of 0 means none, as clients of this protocol expect; one beyond what timers can count would fire at once. */
 function boundTimeout({ headers }: IncomingMessage): void {
-  const text = headers["connect-timeout-ms"];
-  if (typeof text !== "string" || !/^-?\d+$/.test(text)) return;
-  const timeout = Number(text);
-  if (timeout <= 0) delete headers["connect-timeout-ms"];
-  else if (timeout > maxTimeoutMs) headers["connect-timeout-ms"] = String(maxTimeoutMs);
+  const connect = headers["connect-timeout-ms"];
+  if (typeof connect === "string" && /^-?\d+$/.test(connect)) {
+    if (Number(connect) <= 0) delete headers["connect-timeout-ms"];
+    else if (Number(connect) > maxTimeoutMs) headers["connect-timeout-ms"] = String(maxTimeoutMs);
+  }
+  const [, amount, unit = ""] = /^(\d{1,8})([HMS])$/.exec(String(headers["grpc-timeout"])) ?? [];
+  const seconds = Number(amount) * (unit === "H" ? 3600 : unit === "M" ? 60 : 1);
+  if (seconds * 1000 > maxTimeoutMs) headers["grpc-timeout"] = `${Math.floor(maxTimeoutMs / 1000)}S`;
 }

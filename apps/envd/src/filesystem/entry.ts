@@ -32,11 +32,18 @@ export async function entryAt(path: string, accounts: AccountTable): Promise<Ent
   };
 }
 
+/** First and last second that the message type knows: of year 1 and of year 9999. Files may have other times. */
+const firstSecond = -62_135_596_800n;
+const lastSecond = 253_402_300_799n;
+
 /** Times before 1970 have negative seconds and, as the message type asks, positive nanoseconds. */
 function timestamp(nanoseconds: bigint): { seconds: bigint; nanos: number } {
   const billion = 1_000_000_000n;
   const nanos = ((nanoseconds % billion) + billion) % billion;
-  return { seconds: (nanoseconds - nanos) / billion, nanos: Number(nanos) };
+  const seconds = (nanoseconds - nanos) / billion;
+  if (seconds < firstSecond) return { seconds: firstSecond, nanos: 0 };
+  if (seconds > lastSecond) return { seconds: lastSecond, nanos: 0 };
+  return { seconds, nanos: Number(nanos) };
 }
 
 async function follow(path: string): Promise<{ target: string; stats: BigIntStats | undefined }> {

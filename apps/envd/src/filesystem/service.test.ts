@@ -64,6 +64,16 @@ describe("looking at a path", () => {
     expect(entry?.symlinkTarget).toBeUndefined();
   });
 
+  it("describes files with odd times as near as a timestamp comes", async () => {
+    execFileSync("touch", ["-d", "@-1.5", join(directory, "old")]);
+    execFileSync("touch", ["-d", "@999999999999", join(directory, "future")]);
+    const { entries } = await daemon.filesystem.listDir({ path: name });
+    const seconds = Object.fromEntries(entries.map((entry) => [entry.name, entry.modifiedTime?.seconds]));
+    // The disk may know no such time either.
+    expect(seconds["future"]).toBeLessThanOrEqual(253_402_300_799n);
+    expect(seconds["old"]).toBe(-2n);
+  });
+
   it("describes a directory, with all its mode bits", async () => {
     chmodSync(directory, 0o1777);
     const { entry } = await daemon.filesystem.stat({ path: directory });

@@ -20,7 +20,7 @@ export function filesystemService(
   settings: CurrentSettings,
 ): Partial<ServiceImpl<typeof Filesystem>> {
   const locate = (path: string, context: HandlerContext): { path: string; account: Account } => {
-    const { account } = callerOf(context);
+    const account = callerOf(context);
     try {
       return { path: resolvePath(path, account, settings.current.defaultWorkdir), account };
     } catch (error) {

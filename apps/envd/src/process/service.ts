@@ -28,7 +28,7 @@ export function processService(
   log: Log,
 ): Partial<ServiceImpl<typeof Process>> {
   const begin = async (config: ProcessConfig, stdin: boolean, tag: string | undefined, context: HandlerContext) => {
-    const { account } = callerOf(context);
+    const account = callerOf(context);
     const { envVars } = settings.current;
     const launched = await launch(
       {

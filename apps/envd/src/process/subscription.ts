@@ -3,6 +3,9 @@ import type { ProcessEventSchema } from "@castellan/contracts/process";
 
 export type Event = MessageInitShape<typeof ProcessEventSchema>;
 
+/** What an event with output costs besides the output, so that a million single bytes are not taken for a megabyte. */
+const eventBytes = 256;
+
 /**
  * What one client still has to get of a process's events, in order. Filled by the process, emptied by the client's
  * stream; the process looks at `pendingBytes` and stops reading its pipes in time.
@@ -20,7 +23,7 @@ export class Subscription implements AsyncIterable<Event> {
     this.#onTake = onTake;
   }
 
-  /** Bytes of output that wait for the client. */
+  /** Memory that waits for the client, in bytes. */
   get pendingBytes(): number {
     return this.#pendingBytes;
   }
@@ -30,8 +33,10 @@ export class Subscription implements AsyncIterable<Event> {
     return this.#events.length === 0;
   }
 
-  push(event: Event, bytes = 0): void {
+  /** Adds an event that carries `length` bytes of output. */
+  push(event: Event, length = 0): void {
     if (this.#ended) return;
+    const bytes = length > 0 ? length + eventBytes : 0;
     this.#events.push({ event, bytes });
     this.#pendingBytes += bytes;
     this.#wake?.();
