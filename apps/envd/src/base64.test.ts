@@ -12,7 +12,7 @@ describe("bytes in JSON messages", () => {
       const bytes = new Uint8Array(randomBytes(length + 8)).subarray(3, 3 + length);
       const json = toJson(ProcessInputSchema, create(ProcessInputSchema, { input: { case: "stdin", value: bytes } }));
       expect(json).toEqual({ stdin: Buffer.from(bytes).toString("base64") });
-      expect(fromJson(ProcessInputSchema, json).input).toEqual({ case: "stdin", value: bytes });
+      expect(Buffer.from(fromJson(ProcessInputSchema, json).input.value ?? []).equals(bytes)).toBe(true);
     }
   });
 
@@ -21,7 +21,7 @@ describe("bytes in JSON messages", () => {
     expect(input).toEqual({ case: "stdin", value: new Uint8Array([0xfb, 0xff]) });
   });
 
-  it.each(["a", "????", "aGk*", "aGk=aGk*"])("are refused when they are none: %j", (stdin) => {
+  it.each(["a", "aGkha", "????", "aGk*", "aGk=aGk*"])("are refused when they are none: %j", (stdin) => {
     expect(() => fromJson(ProcessInputSchema, { stdin })).toThrow("base64");
   });
 
