@@ -5,7 +5,7 @@ import { metadataHash } from "@castellan/domain";
 import { Sandbox } from "e2b";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Cluster, startCluster } from "../support/cluster.ts";
-import { connectTo } from "../support/node-relay.ts";
+import { listOnNode } from "../support/node-relay.ts";
 import { type MetadataState, metadataState, request } from "../support/rest.ts";
 import { connectionOptions } from "../support/sdk.ts";
 import { canRunSandboxes, type Stack, startStack } from "../support/stack.ts";
@@ -91,7 +91,7 @@ describe.runIf(canRunSandboxes)("two edits at once", () => {
     expect(two?.metadata).toEqual({ warm: "up", a: "1", b: "2", both: "second" });
     expect(one?.revision).toBeLessThan(two?.revision ?? 0);
 
-    const list = await cluster.node.list({ epoch: 0n, includeManifests: true }, { timeoutMs: 5_000 });
+    const list = await cluster.listOnNode();
     const held = list.sandboxes.find(({ sandboxId }) => sandboxId === sandboxID);
     expect(held?.manifest?.metadata?.entries).toEqual(two?.metadata);
     expect(Number(held?.applied?.metadata)).toBe(two?.revision);
@@ -115,7 +115,7 @@ async function expectAgreement(stack: Stack, sandboxId: string): Promise<void> {
   const nodes = await request(stack, "GET", "/nodes");
   const [node] = Array.isArray(nodes.body) ? nodes.body : [];
   const token = (await readFile(join(stack.data, "cluster-token"), "utf8")).trim();
-  const list = await connectTo(node.address, token).list({ epoch: 0n, includeManifests: true }, { timeoutMs: 5_000 });
+  const list = await listOnNode(node.address, token);
   const held = list.sandboxes.find((one) => one.sandboxId === sandboxId);
   expect(held?.manifest?.metadata?.entries).toEqual(state.metadata);
   expect(Number(held?.applied?.metadata)).toBe(state.revision);

@@ -1,18 +1,17 @@
 import { createHash, randomBytes } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createControlPlane } from "@castellan/api";
-import type { SandboxService } from "@castellan/contracts/sandbox";
+import type { SandboxListResponse } from "@castellan/contracts/sandbox";
 import { bundlePath } from "@castellan/envd/bundle";
 import { createOrchestrator } from "@castellan/orchestrator";
 import { createRuncRuntime } from "@castellan/runtime";
 import { openStore, type SandboxStore } from "@castellan/store";
 import { createLogger } from "@castellan/telemetry";
 import { templateDirectory } from "@castellan/template";
-import type { Client } from "@connectrpc/connect";
-import { connectTo, createNodeRelay, type NodeRelay } from "./node-relay.ts";
+import { createNodeRelay, listOnNode, type NodeRelay } from "./node-relay.ts";
 import { freePort, templatesDirectory } from "./stack.ts";
 
 /**
@@ -23,14 +22,16 @@ export interface Cluster {
   readonly apiKey: string;
   readonly apiUrl: string;
   readonly store: SandboxStore;
-  /** The node's own services, past the relay. */
-  readonly node: Client<typeof SandboxService>;
+  /** What the node itself says, past the relay. */
+  listOnNode(): Promise<SandboxListResponse>;
   readonly relay: NodeRelay;
   dispose(): Promise<void>;
 }
 
 export async function startCluster(): Promise<Cluster> {
   const directory = await mkdtemp(join(tmpdir(), "castellan-cluster-"));
+  // The sandboxes' users are others on the host: they must be able to pass through to their root.
+  await chmod(directory, 0o711);
   const logger = createLogger("test", process.env["CASTELLAN_LOG"] ?? "silent");
   const clusterToken = randomBytes(24).toString("hex");
   const apiKey = `e2b_${randomBytes(20).toString("hex")}`;
@@ -71,7 +72,7 @@ export async function startCluster(): Promise<Cluster> {
     apiKey,
     apiUrl,
     store,
-    node: connectTo(nodeUrl, clusterToken),
+    listOnNode: () => listOnNode(nodeUrl, clusterToken),
     relay,
     async dispose() {
       await orchestrator.close({ stopSandboxes: true });

@@ -1,12 +1,14 @@
 import { createServer, type Http2Server, type ServerHttp2Session } from "node:http2";
 import { create } from "@bufbuild/protobuf";
+import { NodeService } from "@castellan/contracts/node";
 import {
+  type SandboxListResponse,
   SandboxService,
   type SandboxUpdateRequest,
   type UpdateStreamResponse,
   UpdateStreamResponseSchema,
 } from "@castellan/contracts/sandbox";
-import { type Client, createClient, type ServiceImpl } from "@connectrpc/connect";
+import { createClient, type ServiceImpl, type Transport } from "@connectrpc/connect";
 import { connectNodeAdapter, createConnectTransport } from "@connectrpc/connect-node";
 
 /** Stands between a control plane and a node and can hold back updates, to hand them on in another order. */
@@ -23,7 +25,7 @@ export interface NodeRelay {
 }
 
 export async function createNodeRelay(nodeUrl: string, clusterToken: string): Promise<NodeRelay> {
-  const node = connectTo(nodeUrl, clusterToken);
+  const node = createClient(SandboxService, transportTo(nodeUrl, clusterToken));
   const waiting = new Map<SandboxUpdateRequest, (response: UpdateStreamResponse) => void>();
   let holding = false;
 
@@ -87,9 +89,16 @@ export async function createNodeRelay(nodeUrl: string, clusterToken: string): Pr
   };
 }
 
-/** A client of a node's sandbox service, as the control plane has one. */
-export function connectTo(nodeUrl: string, clusterToken: string): Client<typeof SandboxService> {
-  const transport = createConnectTransport({
+/** What a node itself says it runs, with manifests. */
+export async function listOnNode(nodeUrl: string, clusterToken: string): Promise<SandboxListResponse> {
+  const transport = transportTo(nodeUrl, clusterToken);
+  const { epoch } = await createClient(NodeService, transport).info({}, { timeoutMs: 5_000 });
+  const request = { epoch, includeManifests: true };
+  return await createClient(SandboxService, transport).list(request, { timeoutMs: 5_000 });
+}
+
+function transportTo(nodeUrl: string, clusterToken: string): Transport {
+  return createConnectTransport({
     baseUrl: nodeUrl,
     httpVersion: "2",
     interceptors: [
@@ -99,7 +108,6 @@ export function connectTo(nodeUrl: string, clusterToken: string): Client<typeof 
       },
     ],
   });
-  return createClient(SandboxService, transport);
 }
 
 function createQueue<T>(): { put: (value: T) => void; end: () => void; values: () => AsyncGenerator<T> } {
