@@ -1,4 +1,6 @@
+import { ApiError } from "@castellan/client";
 import { CastellanError } from "@castellan/domain";
+import { printable } from "./terminal/printable.ts";
 
 /**
  * A command cannot go on, and the person at the terminal can do something about it. `message` is one clear sentence,
@@ -25,7 +27,15 @@ export function describeFailure(error: unknown): { readonly text: string; readon
       exitCode: error.exitCode,
     };
   }
-  return { text: causes(error).join(": "), exitCode: 1 };
+  if (error instanceof ApiError) return { text: describeRefusal(error), exitCode: 1 };
+  return { text: causes(error).map(printable).join(": "), exitCode: 1 };
+}
+
+function describeRefusal({ status, message, retryAfterSeconds }: ApiError): string {
+  const said = printable(message);
+  if (status === 0) return `${said}.\nIs \`castellan up\` running? E2B_API_URL says where the API is.`;
+  if (status === 401) return `The API key was refused: ${said}.\nExport E2B_API_KEY as \`castellan up\` printed it.`;
+  return retryAfterSeconds === undefined ? said : `${said}\nTry again in ${retryAfterSeconds} s.`;
 }
 
 function causes(error: unknown): string[] {

@@ -3,9 +3,9 @@ import { CommanderError } from "commander";
 import { describeFailure } from "./failure.ts";
 import { createProgram } from "./program.ts";
 
-// Whoever closes our output early, as `head` does, has read enough.
+// Whoever closes our output early, as `head` does, has read enough. A command that watches its output decides itself.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(141);
+  if (error.code === "EPIPE" && process.stdout.listenerCount("error") === 1) process.exit(141);
 });
 // A terminal that is gone must not keep a shutdown from ending.
 process.stderr.on("error", () => undefined);

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { addMetadataCommands, addSandboxCommands } from "./api/commands.ts";
 import { nodeSettings, upSettings } from "./settings.ts";
 import { castellanVersion } from "./version.ts";
 
@@ -57,6 +58,21 @@ export function createProgram(exit: (code: number) => void): Command {
       exit(await node(settings));
     });
 
+  program
+    .command("doctor")
+    .description("say what this machine can and cannot do, and how to mend it; exits with 0 if `up` can work")
+    .option("--data <dir>", "the data directory to look at (CASTELLAN_DATA, /var/lib/castellan)")
+    .option("--port <port>", "the port that `up` would use (CASTELLAN_PORT, 3000)")
+    .option("--host <address>", "the address that `up` would listen on (CASTELLAN_HOST, 127.0.0.1)")
+    .option("--json", "print JSON")
+    .action(async ({ json = false, ...flags }) => {
+      const settings = upSettings(flags, process.env);
+      const { doctor } = await import("./doctor/doctor.ts");
+      exit(await doctor(settings, { json, sink: process.stdout }));
+    });
+
+  addSandboxCommands(program, exit);
+  addMetadataCommands(program);
   return program;
 }
 

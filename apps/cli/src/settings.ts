@@ -153,9 +153,15 @@ export function timeoutSeconds(flag: string | undefined): number {
   return pick(flag, "--timeout", {}, "", wholeNumber(1, 31_536_000), 300);
 }
 
-/** A flag of a command that needs a whole number and has neither variable nor default. */
-export function optionalNumber(flag: string | undefined, name: string, min: number, max: number): number | undefined {
-  return pick(flag, name, {}, "", wholeNumber(min, max), undefined);
+/** Milliseconds that a command in a sandbox may run; `--timeout` in seconds, up to a day; no limit when absent. */
+export function execTimeoutMs(flag: string | undefined): number | undefined {
+  const seconds = pick(flag, "--timeout", {}, "", wholeNumber(1, 86_400), undefined);
+  return seconds === undefined ? undefined : seconds * 1000;
+}
+
+/** A metadata revision as `--if-match` takes it: the number, or the ETag with its quotes. */
+export function revision(flag: string | undefined): number | undefined {
+  return pick(flag, "--if-match", {}, "", revisionNumber, undefined);
 }
 
 /** An API's origin as clients use it: without a path and without a slash at the end. */
@@ -200,6 +206,11 @@ function wholeNumber(min: number, max: number): Reader<number> {
     const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
     return value >= min && value <= max ? value : new Refusal(`a whole number from ${min} to ${max}`);
   };
+}
+
+function revisionNumber(text: string): number | Refusal {
+  const value = Number(/^(?:\d{1,16}|"\d{1,16}")$/.test(text) ? text.replaceAll('"', "") : Number.NaN);
+  return Number.isSafeInteger(value) ? value : new Refusal("a revision, such as 1795561946946186");
 }
 
 function path(text: string): string | Refusal {

@@ -32,6 +32,20 @@ export function parseTags(args: readonly string[]): Metadata {
   return withinLimits(() => parseMetadata(Object.fromEntries(metadata)));
 }
 
+/**
+ * Reads `--env NAME=value`.
+ * @throws Failure when there is no name.
+ */
+export function parseVariables(args: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    args.map((arg) => {
+      const end = arg.indexOf("=");
+      if (end < 1) throw new Failure(`The variable ${JSON.stringify(arg)} must be NAME=value.`);
+      return [arg.slice(0, end), arg.slice(end + 1)];
+    }),
+  );
+}
+
 function parseEdit(arg: string): [key: string, value: string | null] {
   const { key, value } = split(arg);
   if (value !== undefined) return [key, value === "" ? null : value];

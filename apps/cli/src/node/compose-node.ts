@@ -35,7 +35,7 @@ export async function composeNode(config: NodeConfig, logger: Logger): Promise<O
   try {
     return createOrchestrator({
       nodeId: config.nodeId,
-      stateDir: join(config.directory, "state"),
+      stateDir: join(config.directory, "node"),
       clusterToken,
       runtime,
       templates: templateDirectory(config.templatesDirectory),

@@ -51,7 +51,7 @@ describe("exec", () => {
 
   it("passes the exit code on", async () => {
     expect(await run(["true"])).toMatchObject({ code: 0, listening: 0 });
-    expect(await run(["sh", "-c", "exit 7"])).toMatchObject({ code: 7 });
+    expect(await run(["sh", "-c", "exit 7"])).toMatchObject({ code: 7, stderr: "" });
     expect(await run(["no-such-command-anywhere"])).toMatchObject({ code: 127 });
   });
 

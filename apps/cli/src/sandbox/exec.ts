@@ -78,8 +78,10 @@ export async function execInSandbox(
         await running?.signal(Signal.SIGTERM);
         return execBrokenPipe;
       } else if (event?.event.case === "end") {
-        const { error } = event.event.value;
-        if (error !== undefined && error !== "") await stderr.write(`castellan: ${printable(error)}\n`);
+        const { error, status } = event.event.value;
+        // It often repeats what the exit code says.
+        if (error !== undefined && error !== "" && error !== status)
+          await stderr.write(`castellan: ${printable(error)}\n`);
         return exitCodeOf(event.event.value);
       }
     }

@@ -97,5 +97,10 @@ function data(stream: "stdout" | "stderr", value: Buffer) {
 function end(code: number | null, signal: NodeJS.Signals | null) {
   const status = signal === null ? `exit status ${code}` : `signal: ${signal}`;
   const exitCode = signal === null ? (code ?? 0) : -(constants.signals[signal] ?? 1);
-  return { event: { case: "end", value: { exitCode, exited: signal === null, status } } };
+  return {
+    event: {
+      case: "end",
+      value: { exitCode, exited: signal === null, status, ...(code === 0 ? {} : { error: status }) },
+    },
+  };
 }

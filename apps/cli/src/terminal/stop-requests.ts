@@ -14,17 +14,20 @@ export interface StopRequests {
   dispose(): void;
 }
 
+/** What signals arrive at: `process`, or what stands for it. */
+export interface SignalSource {
+  on(signal: NodeJS.Signals, listener: () => void): unknown;
+  off(signal: NodeJS.Signals, listener: () => void): unknown;
+}
+
 /**
  * npm, `npx` and wrappers pass on a Ctrl-C that the terminal has sent to everybody already. Two that arrive within this
  * many milliseconds are one key press.
  */
 const sameKeyPressMs = 500;
 
-/**
- * Listens to SIGINT (Ctrl-C), SIGHUP (the terminal is gone; counts as Ctrl-C) and SIGTERM.
- * @param source `process`, or what stands for it.
- */
-export function listenForStops(source: Pick<NodeJS.Process, "on" | "off"> = process): StopRequests {
+/** Listens to SIGINT (Ctrl-C), SIGHUP (the terminal is gone; counts as Ctrl-C) and SIGTERM. */
+export function listenForStops(source: SignalSource = process): StopRequests {
   const abort = new AbortController();
   const first = Promise.withResolvers<StopKind>();
   const secondListeners: (() => void)[] = [];
@@ -44,7 +47,9 @@ export function listenForStops(source: Pick<NodeJS.Process, "on" | "off"> = proc
   };
   const interrupt = (): void => request("interrupt");
   const terminate = (): void => request("terminate");
-  source.on("SIGINT", interrupt).on("SIGHUP", interrupt).on("SIGTERM", terminate);
+  source.on("SIGINT", interrupt);
+  source.on("SIGHUP", interrupt);
+  source.on("SIGTERM", terminate);
 
   return {
     first: first.promise,
@@ -52,7 +57,9 @@ export function listenForStops(source: Pick<NodeJS.Process, "on" | "off"> = proc
     signal: abort.signal,
     onSecond: (listener) => secondListeners.push(listener),
     dispose: () => {
-      source.off("SIGINT", interrupt).off("SIGHUP", interrupt).off("SIGTERM", terminate);
+      source.off("SIGINT", interrupt);
+      source.off("SIGHUP", interrupt);
+      source.off("SIGTERM", terminate);
     },
   };
 }
