@@ -129,3 +129,13 @@ test("with the push off an edit is answered after its commit, and no node hears 
   expect((await cluster.patch(id, { a: "1" })).status).toBe(200);
   expect(cluster.node.messages).toBe(0);
 });
+
+test("in a new epoch an edit is not answered with 200 before the node has confirmed it in that epoch", async () => {
+  await using cluster = await startCluster({ loops: false, timing: { confirmMs: 300 } });
+  const id = await cluster.create({ metadata: { a: "1" } });
+  await cluster.store.raiseEpoch((await cluster.store.epoch()) + 1);
+  cluster.node.hooks.update = () => new Promise(() => {});
+  expect((await cluster.patch(id, { a: "1" })).status).toBe(202);
+  delete cluster.node.hooks.update;
+  expect((await cluster.patch(id, { a: "1" })).status).toBe(200);
+});

@@ -38,9 +38,8 @@ export function metadataHandlers({
       // No node runs a paused sandbox: its next one starts with what is committed.
       if (record.state === "paused") return { status: 200, ...present(record, record.metadata.applied) };
 
-      const applied = await pusher.confirm(record, "metadata", epoch, timing.confirmMs);
-      const status = applied >= record.metadata.revision ? 200 : 202;
-      return { status, ...present(record, applied) };
+      const { confirmed, applied } = await pusher.confirm(record, "metadata", epoch, timing.confirmMs);
+      return { status: confirmed ? 200 : 202, ...present(record, applied) };
     },
   };
 }

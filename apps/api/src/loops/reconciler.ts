@@ -136,7 +136,10 @@ export function createReconciler(services: Services): Loop {
     // Whoever is starting or ending it has its own word with the node.
     if (record.state === "creating" || record.state === "killing") return;
 
-    const differs = record.bootId !== bootId || liveFields.some((field) => record[field].applied !== applied[field]);
+    const differs =
+      record.epoch !== epoch ||
+      record.bootId !== bootId ||
+      liveFields.some((field) => record[field].applied !== applied[field]);
     if (differs) await store.confirm([{ teamId, sandboxId, executionId, epoch, bootId, applied }]);
     const behind = liveFields.filter((field) => applied[field] < record[field].revision);
     if (behind.length > 0) void pusher.resend(record, behind, epoch, timing.confirmMs).catch(() => {});

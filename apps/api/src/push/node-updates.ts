@@ -128,12 +128,13 @@ export function createNodeUpdates(options: NodeUpdatesOptions): NodeUpdates {
       due.push(entry);
       return entry;
     }
-    if (update.revision > present.update.revision) {
-      present.update = update;
-      if (present.state === "sent") {
-        present.state = "due";
-        due.push(present);
-      }
+    // Everyone who waited for what was sent has given up: whoever asks anew gets it sent anew.
+    const givenUp = present.state === "sent" && present.waiters.size === 0;
+    if (update.revision > present.update.revision) present.update = update;
+    else if (!givenUp) return present;
+    if (present.state === "sent") {
+      present.state = "due";
+      due.push(present);
     }
     return present;
   }

@@ -4,13 +4,20 @@ import { type LiveFieldName, updateOf } from "../nodes/messages.ts";
 import type { StoreClock } from "../store-clock.ts";
 import type { WriteBack } from "./write-back.ts";
 
+export interface PushOutcome {
+  /** Whether the node holds the record's revision of the field, or a higher one, in this epoch. */
+  readonly confirmed: boolean;
+  /** The revision that the node last confirmed, in whichever epoch. */
+  readonly applied: Revision;
+}
+
 /** Tells a sandbox's node about live edits. `epoch` is the one in which the request or the round began. */
 export interface Pusher {
   /**
-   * Pushes one field of a record as it was just committed, and answers the revision of it that the node is known to
-   * hold, within `waitMs`: the edit is confirmed if that is at least the record's.
+   * Pushes one field of a record as it was just committed, unless its node has confirmed it in this epoch. Waits for the
+   * confirmation up to `waitMs`.
    */
-  confirm(record: SandboxRecord, field: LiveFieldName, epoch: Epoch, waitMs: number): Promise<Revision>;
+  confirm(record: SandboxRecord, field: LiveFieldName, epoch: Epoch, waitMs: number): Promise<PushOutcome>;
   /** Pushes these fields whatever the store believes of the node. Answers whether the node holds all of them now. */
   resend(record: SandboxRecord, fields: readonly LiveFieldName[], epoch: Epoch, waitMs: number): Promise<boolean>;
   /** What the node is known to hold of a field, whether or not the store knows already. */
@@ -20,10 +27,12 @@ export interface Pusher {
 export function createPusher(directory: NodeDirectory, writeBack: WriteBack, clock: StoreClock): Pusher {
   const pusher: Pusher = {
     async confirm(record, field, epoch, waitMs) {
+      const { revision } = record[field];
       const applied = pusher.applied(record, field);
       // What a node confirmed in an earlier epoch proves nothing about this one.
-      if (record.epoch === epoch && applied >= record[field].revision) return applied;
-      return (await send(record, field, epoch, waitMs)) ? record[field].revision : pusher.applied(record, field);
+      if (record.epoch === epoch && applied >= revision) return { confirmed: true, applied };
+      const confirmed = await send(record, field, epoch, waitMs);
+      return { confirmed, applied: Math.max(confirmed ? revision : 0, pusher.applied(record, field)) };
     },
     async resend(record, fields, epoch, waitMs) {
       const held = await Promise.all(fields.map((field) => send(record, field, epoch, waitMs)));
