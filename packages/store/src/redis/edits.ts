@@ -59,17 +59,19 @@ async function liveEdit(
   args: readonly (string | number)[],
 ): Promise<LiveCommit> {
   const { teamId, sandboxId, operationId, epoch } = edit;
+  const known = store.identities.get(sandboxId);
   const answer = await store.changeTeam(script, teamId, [
     epoch,
     sandboxId,
     operationId,
     pushGrace,
     operationKeptMs,
+    known?.made ?? "",
     ...args,
   ]);
   switch (answer[0]) {
     case "ok":
-      return { record: decodeRecord(store, answer[3]), changed: answer[1] === 1, replayed: answer[2] === 1 };
+      return { record: decodeRecord(store, answer[3], known), changed: answer[1] === 1, replayed: answer[2] === 1 };
     case "noteam":
     case "missing":
       throw sandboxNotFound(sandboxId);

@@ -5,7 +5,7 @@
  *     cs:{team}:epoch      the highest epoch that has written here; there from the team's first moment on
  *     cs:{team}:team       the team, JSON
  *     cs:{team}:i:<id>     what never changes about a sandbox, JSON
- *     cs:{team}:s:<id>     hash: state, execution, revisions (field names in lua/prelude.ts)
+ *     cs:{team}:s:<id>     state, execution, revisions, a field a line (see record-fields.ts)
  *     cs:{team}:m:<id>     hash: its metadata, key by key
  *     cs:{team}:o:<id>:<operation>   an operation id that took effect; expires
  *     cs:{team}:x:<id>:<execution>   a tombstone; expires

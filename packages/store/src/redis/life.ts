@@ -1,4 +1,11 @@
-import { mayBecome, type SandboxRecord, sandboxNotFound, stateConflict } from "@castellan/domain";
+import {
+  CastellanError,
+  mayBecome,
+  type SandboxIdentity,
+  type SandboxRecord,
+  sandboxNotFound,
+  stateConflict,
+} from "@castellan/domain";
 import { encodeEgress, encodeIdentity } from "../identity.ts";
 import { defaultStateDeadlineMs, tombstoneKeptMs } from "../options.ts";
 import { executionRemoved, noSuchTeam, otherExecution, quotaExceeded, sandboxExists } from "../refusals.ts";
@@ -16,6 +23,7 @@ export async function create(
   maxConcurrent: number,
 ): Promise<SandboxRecord> {
   const { teamId, sandboxId, executionId, nodeId, metadata } = sandbox;
+  checkOneLine(executionId, nodeId);
   await leadTo(store, teamId, sandboxId, nodeId);
   await expectWork(store, teamId, { push: 0, ends: sandbox.lifetimeMs, states: sandbox.deadlineMs });
   const answer = await store.changeTeam(lua.create, teamId, [
@@ -27,8 +35,7 @@ export async function create(
     micros(sandbox.deadlineMs),
     maxConcurrent,
     encodeIdentity(sandbox),
-    sandbox.templateId,
-    sandbox.templateAlias ?? "",
+    ...templateNames(sandbox),
     encodeEgress(sandbox.egress),
     metadataBytes(metadata),
     ...flatMetadata(metadata),
@@ -52,6 +59,7 @@ export async function create(
 export async function transition(store: RedisConnection, change: Transition): Promise<SandboxRecord> {
   const { teamId, sandboxId, to, next, confirmed } = change;
   const deadlineMs = change.deadlineMs ?? defaultStateDeadlineMs;
+  checkOneLine(next?.executionId ?? "", next?.nodeId ?? "", confirmed?.bootId ?? "");
   if (next) await store.command((redis) => redis.sadd(nodeTeamsKey(next.nodeId), teamId));
   await expectWork(store, teamId, { push: 0, ends: change.lifetimeMs ?? 0, states: deadlineMs });
   const answer = await store.changeTeam(lua.transition, teamId, [
@@ -112,6 +120,7 @@ export async function adopt(
   sandbox: AdoptedSandbox,
 ): Promise<"adopted" | "known" | "tombstoned"> {
   const { teamId, sandboxId, metadata, endTime, egress } = sandbox;
+  checkOneLine(sandbox.executionId, sandbox.nodeId, sandbox.bootId);
   await leadTo(store, teamId, sandboxId, sandbox.nodeId);
   await expectWork(store, teamId, { push: 0, ends: 0 });
   const answer = await store.changeTeam(lua.adopt, teamId, [
@@ -128,8 +137,7 @@ export async function adopt(
     encodeEgress(egress.value),
     egress.revision,
     encodeIdentity(sandbox),
-    sandbox.templateId,
-    sandbox.templateAlias ?? "",
+    ...templateNames(sandbox),
     metadataBytes(metadata.value),
     ...flatMetadata(metadata.value),
   ]);
@@ -147,6 +155,16 @@ export async function isTombstoned(
 ): Promise<boolean> {
   const key = teamEpochKey(teamId).replace(/epoch$/, `x:${sandboxId}:${executionId}`);
   return (await store.command((redis) => redis.exists(key))) === 1;
+}
+
+/** As JSON strings, which have no line breaks; the labels of templates are made of them. */
+function templateNames({ templateId, templateAlias }: SandboxIdentity): [string, string] {
+  return [JSON.stringify(templateId), templateAlias === undefined ? "" : JSON.stringify(templateAlias)];
+}
+
+/** Ids stand on lines of a record. */
+function checkOneLine(...ids: readonly string[]): void {
+  if (ids.some((id) => id.includes("\n"))) throw new CastellanError("invalid_argument", "An id has a line break");
 }
 
 /** The entries of other slots that lead to a record, written before it. */

@@ -12,8 +12,9 @@ export async function get(
   teamId: string,
   sandboxId: string,
 ): Promise<SandboxRecord | undefined> {
-  const answer = await store.readTeam(lua.get, teamId, [sandboxId]);
-  return answer[0] === "ok" ? decodeRecord(store, answer[1]) : undefined;
+  const known = store.identities.get(sandboxId);
+  const answer = await store.readTeam(lua.get, teamId, [sandboxId, known?.made ?? ""]);
+  return answer[0] === "ok" ? decodeRecord(store, answer[1], known) : undefined;
 }
 
 /** Goes on with bounded scripts until the page is full, there is no more, or the deadline. */
@@ -30,7 +31,7 @@ export async function listSandboxes(store: RedisConnection, teamId: string, quer
       position?.sandboxId ?? "",
       query.startedAfter ?? "",
       candidatesPerStep,
-      query.template ?? "",
+      query.template === undefined ? "" : JSON.stringify(query.template),
       query.states.map((state) => (state === "running" ? "r" : "p")).join(""),
       ...flatMetadata(query.filter),
     ]);

@@ -1,43 +1,72 @@
 import type { Metadata, SandboxRecord } from "@castellan/domain";
 import { CastellanError } from "@castellan/domain";
-import { decimal, list, malformed, text } from "../decoding.ts";
+import { decimal, list, text } from "../decoding.ts";
 import { decodeEgress, decodeIdentity } from "../identity.ts";
 import { decodeState } from "../states.ts";
 import type { RedisConnection } from "./connection.ts";
+import type { KnownIdentity } from "./identity-cache.ts";
+import { type RecordField, recordFields } from "./record-fields.ts";
 
 /**
- * A record as the scripts' `read` answers it: what never changes, the fields, the metadata. A field that an older version
- * did not write has its value of then.
+ * A record as the scripts' `read` and `readWithout` answer it: what never changes (nothing if it is what the caller
+ * named as known), the fields, the metadata.
  */
-export function decodeRecord(connection: RedisConnection, answer: unknown): SandboxRecord {
-  const [identity, fields, metadata] = list(answer);
-  const field = textMap(fields);
-  const required = (name: string): string => field.get(name) ?? missing(name);
-  const revision = (name: string): number => decimal(field.get(name) ?? "0");
-  const stateDeadline = field.get("deadline");
-  const bootId = field.get("boot");
-  const metadataRevision = decimal(required("mrev"));
-  connection.observe(metadataRevision);
+export function decodeRecord(connection: RedisConnection, answer: unknown, known?: KnownIdentity): SandboxRecord {
+  const [json, record, metadata] = list(answer);
+  const fields = text(record).split("\n");
+  const field = (position: Position): string => fields[position.at] ?? position.before;
+  const number = (position: Position): number => decimal(field(position));
+  const stateDeadline = field(at.deadline);
+  const bootId = field(at.boot);
+  const revision = number(at.mrev);
+  connection.observe(revision);
+  const identity = known && json === null ? known.identity : decodeIdentity(text(json));
+  if (json !== null) connection.identities.keep(field(at.made), identity, text(json).length);
   return {
-    ...decodeIdentity(text(identity)),
-    state: decodeState(required("state")),
-    ...(stateDeadline !== undefined && { stateDeadline: decimal(stateDeadline) }),
-    executionId: required("exec"),
-    generation: decimal(field.get("gen") ?? "1"),
-    nodeId: required("node"),
-    startedAt: decimal(required("started")),
-    metadata: { value: textMap(metadata), revision: metadataRevision, applied: revision("mapp") },
-    endTime: { value: decimal(required("end")), revision: revision("erev"), applied: revision("eapp") },
-    egress: {
-      // Version 0 had no egress rules: everything was open.
-      value: decodeEgress(field.get("egress") ?? "{}"),
-      revision: revision("grev"),
-      applied: revision("gapp"),
-    },
-    epoch: revision("epoch"),
-    ...(bootId !== undefined && { bootId }),
+    ...identity,
+    state: decodeState(field(at.state)),
+    ...(stateDeadline !== "" && { stateDeadline: decimal(stateDeadline) }),
+    executionId: field(at.exec),
+    generation: number(at.gen),
+    nodeId: field(at.node),
+    startedAt: number(at.started),
+    metadata: { value: textMap(metadata), revision, applied: number(at.mapp) },
+    endTime: { value: number(at.end), revision: number(at.erev), applied: number(at.eapp) },
+    egress: { value: decodeEgress(field(at.egress)), revision: number(at.grev), applied: number(at.gapp) },
+    epoch: number(at.epoch),
+    ...(bootId !== "" && { bootId }),
   };
 }
+
+interface Position {
+  readonly at: number;
+  readonly before: string;
+}
+
+function position(name: RecordField): Position {
+  const at = recordFields.findIndex((field) => field.name === name);
+  return { at, before: recordFields[at]?.before ?? "" };
+}
+
+const at = {
+  state: position("state"),
+  deadline: position("deadline"),
+  exec: position("exec"),
+  gen: position("gen"),
+  node: position("node"),
+  started: position("started"),
+  end: position("end"),
+  erev: position("erev"),
+  eapp: position("eapp"),
+  mrev: position("mrev"),
+  mapp: position("mapp"),
+  egress: position("egress"),
+  grev: position("grev"),
+  gapp: position("gapp"),
+  epoch: position("epoch"),
+  boot: position("boot"),
+  made: position("made"),
+};
 
 export function flatMetadata(metadata: Metadata): string[] {
   return [...metadata].flat();
@@ -53,10 +82,6 @@ function textMap(answer: unknown): Map<string, string> {
   const map = new Map<string, string>();
   for (let i = 0; i < flat.length; i += 2) map.set(text(flat[i]), text(flat[i + 1]));
   return map;
-}
-
-function missing(name: string): never {
-  throw malformed(`the field ${name}`, undefined);
 }
 
 /** The error for an answer that no version of the scripts gives. */

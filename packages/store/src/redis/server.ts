@@ -22,10 +22,9 @@ export function runIdOf(facts: ServerFacts): string {
 
 /** @throws `internal` when the server cannot keep what this store promises; the message says how to mend it. */
 export function checkServer(facts: ServerFacts): void {
-  const version = facts.info.get("redis_version") ?? "0";
-  const [major = 0, minor = 0] = version.split(".").map(Number);
+  const [major, minor] = versionOf(facts);
   if (major < 6 || (major === 6 && minor < 2)) {
-    throw new CastellanError("internal", `Redis ${version} is too old: Castellan needs 6.2 or newer`);
+    throw new CastellanError("internal", `Redis ${major}.${minor} is too old: Castellan needs 6.2 or newer`);
   }
   const policy = facts.info.get("maxmemory_policy") ?? "noeviction";
   if (policy !== "noeviction") {
@@ -39,11 +38,21 @@ export function checkServer(facts: ServerFacts): void {
   }
 }
 
+/** Whether scripts may say what they need in their first line. */
+export function takesStrictScripts(facts: ServerFacts): boolean {
+  return versionOf(facts)[0] >= 7;
+}
+
 /** Which of the specification's modes is in force, in words. */
 export function durabilityOf(facts: ServerFacts): string {
   const replicas = Number(facts.info.get("connected_slaves") ?? "0");
   const mode = appendOnly(facts);
   return replicas > 0 ? `${mode}; with replicas, a fail-over can lose acknowledged writes` : mode;
+}
+
+function versionOf(facts: ServerFacts): [major: number, minor: number] {
+  const [major = 0, minor = 0] = (facts.info.get("redis_version") ?? "0").split(".").map(Number);
+  return [major, minor];
 }
 
 function appendOnly(facts: ServerFacts): string {

@@ -3,20 +3,18 @@ import { script } from "./script.ts";
 
 /** Writing a whole new record: its fields, its metadata (a flat list) and every index. */
 const inserting = `
-local function insert(id, identity, fields, meta)
+local function insert(id, identity, given, meta)
+  local fields = parse('1')
+  for field, value in pairs(given) do fields[field] = value end
+  fields[MADE] = digits(clock())
   call('SET', P .. 'i:' .. id, identity)
-  local flat = {'v', '1'}
-  for name, value in pairs(fields) do
-    flat[#flat + 1] = name
-    flat[#flat + 1] = value
-  end
-  call('HSET', P .. 's:' .. id, unpack(flat))
+  save(id, fields)
   call('DEL', P .. 'm:' .. id)
   inPortions('HSET', P .. 'm:' .. id, meta)
-  call('ZADD', P .. 'n:' .. fields.node, 0, id)
-  if COUNTS[fields.state] then call('SADD', P .. 'live', id) end
-  if fields.state == 'running' then call('ZADD', P .. 'ends', fields['end'], id) end
-  if fields.deadline then call('ZADD', P .. 'states', fields.deadline, id) end
+  call('ZADD', P .. 'n:' .. fields[NODE], 0, id)
+  if COUNTS[fields[STATE]] then call('SADD', P .. 'live', id) end
+  if fields[STATE] == 'running' then call('ZADD', P .. 'ends', fields[END], id) end
+  if fields[DEADLINE] ~= '' then call('ZADD', P .. 'states', fields[DEADLINE], id) end
   enlist(id, fields, meta)
 end
 `;
@@ -44,7 +42,7 @@ if stop then return stop end
 if call('EXISTS', P .. 'team') == 0 then return {'noteam'} end
 local known = load(id)
 if known then
-  if known.exec ~= execution then return {'exists'} end
+  if known[EXEC] ~= execution then return {'exists'} end
   return {'ok', read(id)}
 end
 if tonumber(ARGV[2]) ~= epoch then return {'stale'} end
@@ -56,12 +54,12 @@ local revision = digits(nextRevision(0, now, epoch))
 local meta = {}
 for i = 14, #ARGV do meta[i - 13] = ARGV[i] end
 insert(id, ARGV[9], {
-  state = 'creating', deadline = digits(now + tonumber(ARGV[7])),
-  exec = execution, gen = '1', node = ARGV[5], started = digits(now), epoch = digits(epoch),
-  tpl = ARGV[10], alias = ARGV[11] ~= '' and ARGV[11] or nil,
-  mrev = revision, mapp = '0', mbytes = ARGV[13],
-  ['end'] = digits(now + tonumber(ARGV[6])), erev = revision, eapp = '0',
-  egress = ARGV[12], grev = revision, gapp = '0'
+  [STATE] = 'creating', [DEADLINE] = digits(now + tonumber(ARGV[7])),
+  [EXEC] = execution, [GEN] = '1', [NODE] = ARGV[5], [STARTED] = digits(now), [EPOCH] = digits(epoch),
+  [TPL] = ARGV[10], [ALIAS] = ARGV[11],
+  [MREV] = revision, [MBYTES] = ARGV[13],
+  [END] = digits(now + tonumber(ARGV[6])), [EREV] = revision,
+  [EGRESS] = ARGV[12], [GREV] = revision
 }, meta)
 return {'ok', read(id)}
 `,
@@ -95,11 +93,11 @@ if tonumber(ARGV[2]) ~= epoch then return {'stale'} end
 local meta = {}
 for i = 18, #ARGV do meta[i - 17] = ARGV[i] end
 insert(id, ARGV[14], {
-  state = 'running', exec = execution, gen = ARGV[5], node = ARGV[6], boot = ARGV[7], started = ARGV[8],
-  epoch = digits(epoch), tpl = ARGV[15], alias = ARGV[16] ~= '' and ARGV[16] or nil,
-  mrev = ARGV[9], mapp = ARGV[9], mbytes = ARGV[17],
-  ['end'] = ARGV[10], erev = ARGV[11], eapp = ARGV[11],
-  egress = ARGV[12], grev = ARGV[13], gapp = ARGV[13]
+  [STATE] = 'running', [EXEC] = execution, [GEN] = ARGV[5], [NODE] = ARGV[6], [BOOT] = ARGV[7], [STARTED] = ARGV[8],
+  [EPOCH] = digits(epoch), [TPL] = ARGV[15], [ALIAS] = ARGV[16],
+  [MREV] = ARGV[9], [MAPP] = ARGV[9], [MBYTES] = ARGV[17],
+  [END] = ARGV[10], [EREV] = ARGV[11], [EAPP] = ARGV[11],
+  [EGRESS] = ARGV[12], [GREV] = ARGV[13], [GAPP] = ARGV[13]
 }, meta)
 return {'adopted'}
 `,
@@ -107,68 +105,52 @@ return {'adopted'}
 
 /** Takes a loaded record to another state and brings every index along. */
 const becoming = `
-local APPLIED = {'mapp', 'eapp', 'gapp'}
-local REVISION = {'mrev', 'erev', 'grev'}
+local REVISION, APPLIED = {MREV, EREV, GREV}, {MAPP, EAPP, GAPP}
 
 -- change: to, wait (µs until settled), and if given: exec, gen, node, lifetime (µs), boot and applied (three revisions).
 local function become(id, fields, change, epoch)
-  local now, to, after = clock(), change.to, {}
-  for name, value in pairs(fields) do after[name] = value end
-  after.v, after.state, after.epoch = '1', to, digits(epoch)
-  after.deadline = TRANSITIONAL[to] and digits(now + change.wait) or nil
+  local now, to, before = clock(), change.to, {unpack(fields)}
+  fields[V], fields[STATE], fields[EPOCH] = '1', to, digits(epoch)
+  fields[DEADLINE] = TRANSITIONAL[to] and digits(now + change.wait) or ''
 
   if change.exec then
-    after.exec, after.gen, after.node, after.started = change.exec, change.gen, change.node, digits(now)
-    after.boot, after.prev = nil, nil
-    for _, name in ipairs(APPLIED) do after[name] = '0' end
+    fields[EXEC], fields[GEN], fields[NODE], fields[STARTED] = change.exec, change.gen, change.node, digits(now)
+    fields[BOOT], fields[PREV] = '', ''
+    for _, field in ipairs(APPLIED) do fields[field] = '0' end
   end
-  if change.boot and change.boot ~= after.prev then
-    local same = change.boot == after.boot
-    for n, name in ipairs(APPLIED) do
+  if change.boot and change.boot ~= fields[PREV] then
+    local same = change.boot == fields[BOOT]
+    for n, field in ipairs(APPLIED) do
       local applied = change.applied[n]
-      if same then applied = math.max(applied, tonumber(after[name] or 0)) end
-      after[name] = digits(applied)
+      if same then applied = math.max(applied, tonumber(fields[field])) end
+      fields[field] = digits(applied)
     end
-    if not same then after.boot, after.prev = change.boot, after.boot end
+    if not same then fields[BOOT], fields[PREV] = change.boot, fields[BOOT] end
   end
 
-  local ends = tonumber(fields['end'])
+  local ends = tonumber(fields[END])
   if change.lifetime then ends = now + change.lifetime end
   if to == 'paused' then ends = now end
-  if ends ~= tonumber(fields['end']) then
-    after['end'], after.erev = digits(ends), digits(nextRevision(tonumber(fields.erev), now, epoch))
+  if ends ~= tonumber(fields[END]) then
+    fields[END], fields[EREV] = digits(ends), digits(nextRevision(tonumber(fields[EREV]), now, epoch))
   end
-
-  local flat, absent = {}, {}
-  for name, value in pairs(after) do
-    if fields[name] ~= value then
-      flat[#flat + 1] = name
-      flat[#flat + 1] = value
-    end
-  end
-  for name in pairs(fields) do
-    if after[name] == nil then absent[#absent + 1] = name end
-  end
-  if #flat > 0 then call('HSET', P .. 's:' .. id, unpack(flat)) end
-  if #absent > 0 then call('HDEL', P .. 's:' .. id, unpack(absent)) end
+  save(id, fields)
 
   if COUNTS[to] then call('SADD', P .. 'live', id) else call('SREM', P .. 'live', id) end
-  if to == 'running' then call('ZADD', P .. 'ends', after['end'], id) else call('ZREM', P .. 'ends', id) end
-  if after.deadline then call('ZADD', P .. 'states', after.deadline, id) else call('ZREM', P .. 'states', id) end
-  if after.node ~= fields.node then
-    call('ZREM', P .. 'n:' .. fields.node, id)
-    call('ZADD', P .. 'n:' .. after.node, 0, id)
+  if to == 'running' then call('ZADD', P .. 'ends', fields[END], id) else call('ZREM', P .. 'ends', id) end
+  if TRANSITIONAL[to] then call('ZADD', P .. 'states', fields[DEADLINE], id) else call('ZREM', P .. 'states', id) end
+  if fields[NODE] ~= before[NODE] then
+    call('ZREM', P .. 'n:' .. before[NODE], id)
+    call('ZADD', P .. 'n:' .. fields[NODE], 0, id)
   end
-  if SHOWN[fields.state] ~= SHOWN[to] or fields.started ~= after.started then
+  if SHOWN[before[STATE]] ~= SHOWN[to] or before[STARTED] ~= fields[STARTED] then
     local meta = call('HGETALL', P .. 'm:' .. id)
-    delist(id, fields, meta)
-    enlist(id, after, meta)
+    delist(id, before, meta)
+    enlist(id, fields, meta)
   end
 
   local current = true
-  for n, name in ipairs(APPLIED) do
-    current = current and tonumber(after[name] or 0) == tonumber(after[REVISION[n]] or 0)
-  end
+  for n, field in ipairs(APPLIED) do current = current and tonumber(fields[field]) == tonumber(fields[REVISION[n]]) end
   if mayBePushed(to) and not current then
     call('ZADD', P .. 'push', 'NX', digits(now), id)
   else
@@ -200,20 +182,20 @@ local stop = fence(epoch)
 if stop then return stop end
 local fields = load(id)
 if not fields then return {'missing'} end
-if fields.exec ~= ARGV[3] then return {'execution'} end
+if fields[EXEC] ~= ARGV[3] then return {'execution'} end
 local from = false
-for i = 15, #ARGV do from = from or ARGV[i] == fields.state end
-if not from then return {'state', fields.state} end
+for i = 15, #ARGV do from = from or ARGV[i] == fields[STATE] end
+if not from then return {'state', fields[STATE]} end
 
 local change = {to = ARGV[4], wait = tonumber(ARGV[5]), lifetime = tonumber(ARGV[9])}
 if ARGV[6] ~= '' then
-  if tonumber(ARGV[7]) <= tonumber(fields.gen or 1) then return {'execution'} end
+  if tonumber(ARGV[7]) <= tonumber(fields[GEN]) then return {'execution'} end
   change.exec, change.gen, change.node = ARGV[6], ARGV[7], ARGV[8]
 end
 if ARGV[11] ~= '' then
   change.boot, change.applied = ARGV[11], {tonumber(ARGV[12]), tonumber(ARGV[13]), tonumber(ARGV[14])}
 end
-if ARGV[10] ~= '' and COUNTS[change.to] and not COUNTS[fields.state]
+if ARGV[10] ~= '' and COUNTS[change.to] and not COUNTS[fields[STATE]]
   and call('SCARD', P .. 'live') >= tonumber(ARGV[10]) then return {'quota'} end
 become(id, fields, change, epoch)
 return {'ok', read(id)}
@@ -238,8 +220,8 @@ local epoch, id = tonumber(ARGV[1]), ARGV[2]
 local stop = fence(epoch)
 if stop then return stop end
 local fields = load(id)
-if not fields or fields.exec ~= ARGV[3] or fields.state ~= 'running' then return {'no'} end
-if tonumber(fields['end']) > clock() then return {'no'} end
+if not fields or fields[EXEC] ~= ARGV[3] or fields[STATE] ~= 'running' then return {'no'} end
+if tonumber(fields[END]) > clock() then return {'no'} end
 become(id, fields, {to = ARGV[4], wait = tonumber(ARGV[5])}, epoch)
 return {'ok', read(id)}
 `,
@@ -259,13 +241,13 @@ call('SET', KEYS[1], digits(epoch), 'NX')
 local stop = fence(epoch)
 if stop then return stop end
 local fields = load(id)
-if fields and fields.exec ~= execution then return {'ok', 0} end
+if fields and fields[EXEC] ~= execution then return {'ok', 0} end
 call('SET', P .. 'x:' .. id .. ':' .. execution, '', 'PX', ARGV[4])
 if not fields then return {'ok', 0} end
 delist(id, fields, call('HGETALL', P .. 'm:' .. id))
 call('DEL', P .. 'i:' .. id, P .. 's:' .. id, P .. 'm:' .. id)
 call('SREM', P .. 'live', id)
-for _, name in ipairs({'push', 'ends', 'states', 'n:' .. fields.node}) do call('ZREM', P .. name, id) end
+for _, name in ipairs({'push', 'ends', 'states', 'n:' .. fields[NODE]}) do call('ZREM', P .. name, id) end
 return {'ok', 1}
 `,
 );

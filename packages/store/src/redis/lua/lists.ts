@@ -1,15 +1,17 @@
-import { base, listing, reading } from "./prelude.ts";
+import { base, listing, loading, reading, readingWithout } from "./prelude.ts";
 import { script } from "./script.ts";
 
-/** ARGV: 1 sandbox. */
+/** ARGV: 1 sandbox, 2 the making of it that the caller has a copy of, or ''. */
 export const get = script(
   "get",
   base,
-  reading,
+  loading,
+  readingWithout,
   `
 if call('EXISTS', KEYS[1]) == 0 then return {'noteam'} end
-if call('EXISTS', P .. 's:' .. ARGV[1]) == 0 then return {'missing'} end
-return {'ok', read(ARGV[1])}
+local fields = load(ARGV[1])
+if not fields then return {'missing'} end
+return {'ok', readWithout(ARGV[1], fields, ARGV[2])}
 `,
 );
 
@@ -124,8 +126,9 @@ for _ = 1, budget do
       ended = 'more'
       break
     end
-    records[#records + 1] = read(id)
-    bytes = bytes + tonumber(call('HGET', P .. 's:' .. id, 'mbytes') or 65536)
+    local record = read(id)
+    records[#records + 1] = record
+    for _, text in ipairs(record[3]) do bytes = bytes + #text end
   end
   last = entry
   best.next = best.next + 1

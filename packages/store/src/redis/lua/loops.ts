@@ -1,4 +1,4 @@
-import { base, fencing, reading } from "./prelude.ts";
+import { base, fencing, loading, reading } from "./prelude.ts";
 import { script } from "./script.ts";
 
 /** Scripts on keys of their own slot, where KEYS[1] is not a team's epoch key. */
@@ -62,10 +62,12 @@ export const deferPush = script(
   "deferPush",
   base,
   fencing,
+  loading,
   `
 local stop = fence(tonumber(ARGV[1]))
 if stop then return stop end
-if call('HGET', P .. 's:' .. ARGV[2], 'exec') == ARGV[3] then
+local fields = load(ARGV[2])
+if fields and fields[EXEC] == ARGV[3] then
   call('ZADD', P .. 'push', 'XX', digits(clock() + tonumber(ARGV[4])), ARGV[2])
 end
 return {'ok'}

@@ -1,5 +1,6 @@
 import { countsAsConcurrent, publicState, type SandboxState, transitionalStates } from "@castellan/domain";
 import { allStates } from "../../states.ts";
+import { recordFields } from "../record-fields.ts";
 
 /**
  * Parts that scripts share. A script takes only those that it needs, because every call builds their functions anew.
@@ -7,10 +8,6 @@ import { allStates } from "../../states.ts";
  * Conventions. KEYS[1] is the team's epoch key; all other keys of the team are derived from it and lie in its slot.
  * Numbers of 16 digits are exact in Lua's doubles but not in its formatting: they are written with `digits`. A script
  * answers with a list whose first element says what happened: 'ok', or why not.
- *
- * Fields of a record (`s:<id>`): v, state, deadline, exec, gen, node, started, mrev, mapp, mbytes (metadata: revision,
- * applied, bytes), end, erev, eapp (end time), egress, grev, gapp, epoch, boot, prev (the boot before), tpl, alias. A
- * field that an older version did not write reads as 0 or absent, and is written with the next change.
  */
 export const base = `
 local call = redis.call
@@ -42,21 +39,54 @@ local function nextRevision(previous, now, epoch)
 end
 `;
 
-/** Reading records, as the adapter decodes them. */
+/** What the adapter decodes: what never changes, the record, the metadata. */
 export const reading = `
 local function read(id)
-  return {call('GET', P .. 'i:' .. id), call('HGETALL', P .. 's:' .. id), call('HGETALL', P .. 'm:' .. id)}
+  return {call('GET', P .. 'i:' .. id), call('GET', P .. 's:' .. id), call('HGETALL', P .. 'm:' .. id)}
 end
 `;
 
-/** A record's fields as a table. */
+/**
+ * The same without what never changes, if the caller's copy of that is of the same making; the answer then has false
+ * there. Uses `loading`.
+ */
+export const readingWithout = `
+local function readWithout(id, fields, made)
+  local identity = (made == '' or made ~= fields[MADE]) and call('GET', P .. 'i:' .. id)
+  return {identity, serialize(fields), call('HGETALL', P .. 'm:' .. id)}
+end
+`;
+
+/** A record as a table, by the positions of its fields. */
 export const loading = `
-local function load(id)
-  local flat = call('HGETALL', P .. 's:' .. id)
-  if #flat == 0 then return nil end
-  local fields = {}
-  for i = 1, #flat, 2 do fields[flat[i]] = flat[i + 1] end
+local ${recordFields.map(({ name }) => name.toUpperCase()).join(", ")} = ${recordFields.map((_, i) => i + 1).join(", ")}
+local FIELDS = ${recordFields.length}
+
+-- The fields, then the rest, which a later version has written.
+local function parse(text)
+  local fields = {string.match(text, '^${recordFields.map(() => "([^\\n]*)").join("\\n")}(.*)$')}
+  if fields[1] then return fields end
+  -- An older version, with fewer fields.
+  fields = {${recordFields.map(({ before }) => `'${before}'`).join(", ")}, ''}
+  local n = 0
+  for field in string.gmatch(text .. '\\n', '([^\\n]*)\\n') do
+    n = n + 1
+    if n > 1 then fields[n] = field end
+  end
   return fields
+end
+
+local function load(id)
+  local text = call('GET', P .. 's:' .. id)
+  return text and parse(text)
+end
+
+local function serialize(fields)
+  return table.concat(fields, '\\n', 1, FIELDS) .. fields[FIELDS + 1]
+end
+
+local function save(id, fields)
+  call('SET', P .. 's:' .. id, serialize(fields))
 end
 `;
 
@@ -78,7 +108,7 @@ local function place(started, id)
   return string.format('%016.0f', 9007199254740991 - tonumber(started)) .. id
 end
 
--- The key's length keeps tags apart whose texts join to the same. The domain's adapter has the same function.
+-- The key's length keeps tags apart whose texts join to the same.
 local function tagLabel(key, value)
   return 'm' .. #key .. ':' .. key .. value
 end
@@ -88,26 +118,26 @@ local function labelKey(shown, label)
 end
 `;
 
-/** Adding a record to all lists, or taking it out. Uses \`listing\`. */
+/** Adding a record to all lists, or taking it out. Uses `loading` and `listing`. */
 export const relisting = `
 local function eachLabel(fields, meta, visit)
   for i = 1, #meta, 2 do visit(tagLabel(meta[i], meta[i + 1])) end
-  visit('t' .. fields.tpl)
-  if fields.alias and fields.alias ~= fields.tpl then visit('t' .. fields.alias) end
+  visit('t' .. fields[TPL])
+  if fields[ALIAS] ~= '' and fields[ALIAS] ~= fields[TPL] then visit('t' .. fields[ALIAS]) end
 end
 
 local function enlist(id, fields, meta)
-  local shown = SHOWN[fields.state]
+  local shown = SHOWN[fields[STATE]]
   if not shown then return end
-  local member = place(fields.started, id)
+  local member = place(fields[STARTED], id)
   call('ZADD', P .. 'l:' .. shown, 0, member)
   eachLabel(fields, meta, function(label) call('ZADD', labelKey(shown, label), 0, member) end)
 end
 
 local function delist(id, fields, meta)
-  local shown = SHOWN[fields.state]
+  local shown = SHOWN[fields[STATE]]
   if not shown then return end
-  local member = place(fields.started, id)
+  local member = place(fields[STARTED], id)
   call('ZREM', P .. 'l:' .. shown, member)
   eachLabel(fields, meta, function(label) call('ZREM', labelKey(shown, label), member) end)
 end

@@ -1,8 +1,16 @@
 import { createHash } from "node:crypto";
 
-/** A Lua script and the SHA-1 by which a server that has loaded it runs it. */
+/** A Lua script, in the two forms that servers take. */
 export interface Script {
   readonly name: string;
+  /** For Redis 6.2. */
+  readonly plain: Loadable;
+  /** For Redis 7 and newer, which then refuse a script that leaves its slot, and one that they have no memory for. */
+  readonly strict: Loadable;
+}
+
+/** A script's text, and the SHA-1 by which a server that has loaded it runs it. */
+export interface Loadable {
   readonly source: string;
   readonly sha1: string;
 }
@@ -15,7 +23,11 @@ export const scripts: readonly Script[] = all;
 /** Puts a script together from shared parts and its own body. */
 export function script(name: string, ...parts: readonly string[]): Script {
   const source = parts.join("\n");
-  const made = { name, source, sha1: createHash("sha1").update(source).digest("hex") };
+  const made = { name, plain: loadable(source), strict: loadable(`#!lua\n${source}`) };
   all.push(made);
   return made;
+}
+
+function loadable(source: string): Loadable {
+  return { source, sha1: createHash("sha1").update(source).digest("hex") };
 }

@@ -1,0 +1,17 @@
+import { describeConfirming } from "./confirming.contract.ts";
+import { describeEdits } from "./edits.contract.ts";
+import type { Subject } from "./fixture.ts";
+import { describeLife } from "./life.contract.ts";
+import { describeLists } from "./lists.contract.ts";
+import { describeLoops } from "./loops.contract.ts";
+import { describeMerging } from "./merging.contract.ts";
+
+/** What every store does the same: registers the tests of the whole contract. */
+export function describeSandboxStore(subject: Subject): void {
+  describeLife(subject);
+  describeEdits(subject);
+  describeConfirming(subject);
+  describeLists(subject);
+  describeMerging(subject);
+  describeLoops(subject);
+}
