@@ -40,7 +40,10 @@ export class RedisConnection {
   /** The highest revision that this process has seen. */
   #highest: Revision = 0;
   #durability = "Redis, not yet connected";
+  /** Why this server is refused, until another one is found there. */
   #refusal: CastellanError | undefined;
+  /** The last thing that went wrong with the connection, for the log. */
+  #failure: unknown;
   #waiting: (() => void)[] = [];
 
   constructor(url: string, logger: StoreLogger) {
@@ -65,7 +68,10 @@ export class RedisConnection {
       this.#connections += 1;
       this.#verified = false;
     });
-    this.#redis.on("error", (error: Error) => logger.warn({ err: error }, "the connection to Redis failed"));
+    this.#redis.on("error", (error: Error) => {
+      this.#failure = error;
+      logger.warn({ err: error }, "the connection to Redis failed");
+    });
     this.#heartbeat = setInterval(() => void this.checkEpoch().catch(() => undefined), heartbeatMs).unref();
   }
 
@@ -132,8 +138,9 @@ export class RedisConnection {
   /** Looks at the store's epoch, which another process may have raised; begins one where there is none. */
   async checkEpoch(): Promise<void> {
     if (!this.#verified) return;
-    const known = Math.max(this.#epoch, this.#highest);
-    this.#enter(decimal(await this.run(openEpoch, epochKey, [this.#run, this.#run, known])));
+    // The run id is that of the connection on which this is sent.
+    const args = () => [this.#run, this.#run, Math.max(this.#epoch, this.#highest)];
+    this.#enter(decimal(await this.#send(openEpoch, epochKey, args)));
   }
 
   close(): void {
@@ -188,7 +195,7 @@ export class RedisConnection {
       if (this.#closed) throw unavailable("The store is closed");
       if (this.#refusal) throw this.#refusal;
       const left = deadline - performance.now();
-      if (left <= 0) throw unavailable("Redis does not answer");
+      if (left <= 0) throw unavailable("Redis does not answer", this.#failure);
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, left);
         this.#waiting.push(() => {
@@ -216,6 +223,7 @@ export class RedisConnection {
     } catch (error) {
       if (connection !== this.#connections || this.#closed) return;
       this.#refusal = error instanceof CastellanError && error.code === "internal" ? error : undefined;
+      this.#failure = error;
       this.#logger.error({ err: error }, "this Redis cannot be used");
       this.#wake();
       await sleep(verifyAgainMs, undefined, { ref: false });

@@ -24,7 +24,8 @@ export async function create(
 ): Promise<SandboxRecord> {
   const { teamId, sandboxId, executionId, nodeId, metadata } = sandbox;
   checkOneLine(executionId, nodeId);
-  await leadTo(store, teamId, sandboxId, nodeId);
+  if (await isAtLimit(store, sandbox, maxConcurrent)) throw quotaExceeded(maxConcurrent);
+  await leadTo(store, sandbox, "NX");
   await expectWork(store, teamId, { push: 0, ends: sandbox.lifetimeMs, states: sandbox.deadlineMs });
   const answer = await store.changeTeam(lua.create, teamId, [
     sandbox.epoch,
@@ -121,7 +122,7 @@ export async function adopt(
 ): Promise<"adopted" | "known" | "tombstoned"> {
   const { teamId, sandboxId, metadata, endTime, egress } = sandbox;
   checkOneLine(sandbox.executionId, sandbox.nodeId, sandbox.bootId);
-  await leadTo(store, teamId, sandboxId, sandbox.nodeId);
+  await leadTo(store, sandbox, "replace");
   await expectWork(store, teamId, { push: 0, ends: 0 });
   const answer = await store.changeTeam(lua.adopt, teamId, [
     sandbox.epoch,
@@ -167,12 +168,29 @@ function checkOneLine(...ids: readonly string[]): void {
   if (ids.some((id) => id.includes("\n"))) throw new CastellanError("invalid_argument", "An id has a line break");
 }
 
-/** The entries of other slots that lead to a record, written before it. */
-async function leadTo(store: RedisConnection, teamId: string, sandboxId: string, nodeId: string): Promise<void> {
-  await Promise.all([
-    store.command((redis) => redis.set(sandboxTeamKey(sandboxId), teamId)),
+/**
+ * Whether to refuse without writing anything: what leads to a record is written before it, and refusals at the limit
+ * would leave it behind by the thousand. The script that creates decides.
+ */
+async function isAtLimit(store: RedisConnection, sandbox: NewSandboxRecord, limit: number): Promise<boolean> {
+  const { teamId, sandboxId } = sandbox;
+  const answer = await store.readTeam(lua.isAtLimit, teamId, [sandboxId, limit]);
+  if (answer[0] === "noteam") throw noSuchTeam();
+  return answer[1] === 1;
+}
+
+/** The entries of other slots that lead to a record, written before it. @throws `conflict` when another team has the id. */
+async function leadTo(
+  store: RedisConnection,
+  { teamId, sandboxId, nodeId }: NewSandboxRecord | AdoptedSandbox,
+  known: "NX" | "replace",
+): Promise<void> {
+  const key = sandboxTeamKey(sandboxId);
+  const [written] = await Promise.all([
+    store.command((redis) => (known === "NX" ? redis.set(key, teamId, "NX") : redis.set(key, teamId))),
     store.command((redis) => redis.sadd(nodeTeamsKey(nodeId), teamId)),
   ]);
+  if (written === null && (await store.command((redis) => redis.get(key))) !== teamId) throw sandboxExists(sandboxId);
 }
 
 function micros(millis: number): number {

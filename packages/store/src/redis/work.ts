@@ -36,13 +36,17 @@ export async function expectWork(
 
 /** Due records of all teams, the most urgent first. */
 export async function listDue(store: RedisConnection, work: Work, limit: number): Promise<SandboxRecord[]> {
-  const found: { at: number; record: SandboxRecord }[] = [];
+  const found: Due[] = [];
+  const looks: Look[] = [];
   while (found.length < limit) {
     const teams = await takeTeams(store, work);
-    const looks = await Promise.all(teams.map((teamId) => look(store, work, teamId, Math.min(limit, recordsAtOnce))));
-    found.push(...looks.flat());
+    const these = await Promise.all(teams.map((teamId) => look(store, work, teamId, limit)));
+    looks.push(...these);
+    found.push(...these.flatMap(({ due }) => due));
     if (teams.length < teamsAtOnce) break;
   }
+  // Only now, so that no team is taken twice.
+  await Promise.all(looks.map((one) => settle(store, work, one)));
   found.sort((a, b) => a.at - b.at);
   return found.slice(0, limit).map(({ record }) => record);
 }
@@ -91,22 +95,38 @@ async function takeTeams(store: RedisConnection, work: Work): Promise<string[]> 
   return textList(taken);
 }
 
-async function look(
-  store: RedisConnection,
-  work: Work,
-  teamId: string,
-  limit: number,
-): Promise<{ at: number; record: SandboxRecord }[]> {
-  const answer = await store.readTeam(lua.listDue, teamId, [work, limit]);
-  if (answer[0] === "noteam") return [];
-  const [, next, live, ...due] = answer;
-  if (next !== "") await lower(store, work, teamId, decimal(next));
-  else if (work === "push" && live === 0) await putOff(store, teamId);
-  const found: { at: number; record: SandboxRecord }[] = [];
-  for (let i = 0; i < due.length; i += 2) {
-    found.push({ at: decimal(due[i]), record: decodeRecord(store, due[i + 1]) });
+interface Due {
+  readonly at: number;
+  readonly record: SandboxRecord;
+}
+
+/** What a look at one team found, and when to look again: in so many µs, if there is something to wait for. */
+interface Look {
+  readonly teamId: string;
+  readonly due: readonly Due[];
+  readonly next: number | undefined;
+  readonly idle: boolean;
+}
+
+async function look(store: RedisConnection, work: Work, teamId: string, limit: number): Promise<Look> {
+  const due: Due[] = [];
+  for (;;) {
+    const wanted = Math.min(recordsAtOnce, limit - due.length);
+    const answer = await store.readTeam(lua.listDue, teamId, [work, due.length, wanted]);
+    if (answer[0] === "noteam") return { teamId, due, next: undefined, idle: true };
+    const [, next, live, ...records] = answer;
+    for (let i = 0; i < records.length; i += 2) {
+      due.push({ at: decimal(records[i]), record: decodeRecord(store, records[i + 1]) });
+    }
+    if (records.length < 2 * wanted || due.length >= limit) {
+      return { teamId, due, next: next === "" ? undefined : decimal(next), idle: live === 0 };
+    }
   }
-  return found;
+}
+
+async function settle(store: RedisConnection, work: Work, { teamId, next, idle }: Look): Promise<void> {
+  if (next !== undefined) await lower(store, work, teamId, next);
+  else if (work === "push" && idle) await putOff(store, teamId);
 }
 
 async function ofTeamOnNode(store: RedisConnection, teamId: string, nodeId: string): Promise<SandboxRecord[]> {

@@ -8,10 +8,11 @@ import {
   sandboxNotFound,
   stateConflict,
 } from "@castellan/domain";
-import { number } from "../decoding.ts";
+import { number, optionalNumber } from "../decoding.ts";
 import { encodeEgress, tagLabel } from "../identity.ts";
 import { operationKeptMs } from "../options.ts";
 import { revisionDiffers, staleEpoch } from "../refusals.ts";
+import { decodeState } from "../states.ts";
 import type { Confirmation, EgressEdit, EndTimeEdit, LiveCommit, MetadataEdit } from "../store.ts";
 import type { Database } from "./database.ts";
 import { changeLabels, encodeMetadata, loadOfTeam, type StoredSandbox } from "./records.ts";
@@ -84,27 +85,38 @@ export function editEgress(db: Database, edit: EgressEdit, pushGrace: number): L
   });
 }
 
-/** Notes one report of a node, if it is of this epoch and of the record's execution. */
+/** Notes one report of a node, if it is of this epoch and of the record's execution. Reads only what it needs. */
 export function confirm(db: Database, report: Confirmation): void {
-  const stored = loadOfTeam(db, report.teamId, report.sandboxId);
-  if (stored === undefined || report.epoch !== db.epoch) return;
-  const { record, bootBefore } = stored;
-  if (report.executionId !== record.executionId || report.bootId === bootBefore) return;
+  if (report.epoch !== db.epoch) return;
+  const row = db.get(
+    `SELECT seq, state, boot_id, boot_before, push_due, metadata_revision, metadata_applied, end_revision, end_applied,
+       egress_revision, egress_applied FROM sandboxes WHERE sandbox_id = ? AND team_id = ? AND execution_id = ?`,
+    report.sandboxId,
+    report.teamId,
+    report.executionId,
+  );
+  if (row === undefined || row["boot_before"] === report.bootId) return;
 
-  const sameBoot = report.bootId === record.bootId;
-  const applied = appliedWith(record, report.bootId, report.applied);
-  const pushDue = isApplied(record, applied) ? null : (stored.pushDue ?? (mayBePushed(record.state) ? db.now() : null));
+  const sameBoot = row["boot_id"] === report.bootId;
+  const held = (field: "metadata" | "end" | "egress", reported: number): number =>
+    sameBoot ? Math.max(number(row[`${field}_applied`]), reported) : reported;
+  const metadata = held("metadata", report.applied.metadata);
+  const end = held("end", report.applied.endTime);
+  const egress = held("egress", report.applied.egress);
+  const isCurrent =
+    metadata === row["metadata_revision"] && end === row["end_revision"] && egress === row["egress_revision"];
+  const due = optionalNumber(row["push_due"]) ?? (mayBePushed(decodeState(row["state"])) ? db.now() : null);
   db.run(
     `UPDATE sandboxes SET metadata_applied = ?, end_applied = ?, egress_applied = ?, boot_id = ?, boot_before = ?,
        epoch = ?, push_due = ? WHERE seq = ?`,
-    applied.metadata,
-    applied.endTime,
-    applied.egress,
+    metadata,
+    end,
+    egress,
     report.bootId,
-    sameBoot ? (bootBefore ?? null) : (record.bootId ?? null),
+    sameBoot ? (row["boot_before"] ?? null) : (row["boot_id"] ?? null),
     db.epoch,
-    pushDue,
-    stored.seq,
+    isCurrent ? null : due,
+    number(row["seq"]),
   );
 }
 

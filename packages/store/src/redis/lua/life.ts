@@ -19,6 +19,17 @@ local function insert(id, identity, given, meta)
 end
 `;
 
+/** ARGV: 1 sandbox, 2 the team's limit. Answers {'ok', 1} when it is reached and the sandbox is not there yet. */
+export const isAtLimit = script(
+  "isAtLimit",
+  base,
+  `
+if call('EXISTS', P .. 'team') == 0 then return {'noteam'} end
+if call('EXISTS', P .. 's:' .. ARGV[1]) == 1 then return {'ok', 0} end
+return {'ok', call('SCARD', P .. 'live') >= tonumber(ARGV[2]) and 1 or 0}
+`,
+);
+
 /**
  * ARGV: 1 the store's epoch, 2 the request's, 3 sandbox, 4 execution, 5 node, 6 lifetime in µs, 7 µs until the state is
  * settled, 8 the team's limit, 9 identity, 10 template, 11 alias or '', 12 egress, 13 bytes of metadata; then metadata.

@@ -36,8 +36,8 @@ return call('ZADD', KEYS[1], 'LT', digits(clock() + tonumber(ARGV[2])), ARGV[1])
 );
 
 /**
- * A team's records that are due. ARGV: 1 the sorted set ('push', 'ends', 'states'), 2 how many. Answers {'ok', µs until
- * the next one or '', how many sandboxes count as concurrent, then time and record of each}.
+ * A team's records that are due. ARGV: 1 the sorted set ('push', 'ends', 'states'), 2 how many to skip, 3 how many to
+ * read. Answers {'ok', µs until the next one or '', how many sandboxes count as concurrent, then time and record of each}.
  */
 export const listDue = script(
   "listDue",
@@ -46,7 +46,7 @@ export const listDue = script(
   `
 if call('EXISTS', KEYS[1]) == 0 then return {'noteam'} end
 local index, now = P .. ARGV[1], clock()
-local due = call('ZRANGEBYSCORE', index, '-inf', digits(now), 'WITHSCORES', 'LIMIT', 0, tonumber(ARGV[2]))
+local due = call('ZRANGEBYSCORE', index, '-inf', digits(now), 'WITHSCORES', 'LIMIT', tonumber(ARGV[2]), tonumber(ARGV[3]))
 local first = call('ZRANGE', index, 0, 0, 'WITHSCORES')
 local answer = {'ok', first[2] and digits(math.max(0, tonumber(first[2]) - now)) or '', call('SCARD', P .. 'live')}
 for i = 1, #due, 2 do
