@@ -319,6 +319,7 @@ describe("uploading", () => {
         message: expect.stringContaining("not enough disk space available"),
       });
     }
+    expect(statSync("/dev/full")).toMatchObject({ uid: 0, gid: 0 });
     const response = await fetch(url(), { method: "POST", body: form(["/dev/full", "x".repeat(5_000_000)]) });
     expect(response.status).toBe(507);
   });

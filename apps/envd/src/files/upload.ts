@@ -85,9 +85,12 @@ async function store(content: Readable, path: string, owner: Account): Promise<W
     const { file, created } = await openForWriting(path);
     try {
       const stats = await file.stat();
-      if (!stats.isFile() && !stats.isCharacterDevice())
+      if (stats.isFile()) {
+        if (stats.uid !== owner.uid || stats.gid !== owner.gid) await file.chown(owner.uid, owner.gid);
+      } else if (!stats.isCharacterDevice()) {
+        // Devices such as /dev/null can be written to and stay whose they are.
         throw new HttpError(400, `path '${path}' is not a regular file`);
-      if (stats.uid !== owner.uid || stats.gid !== owner.gid) await file.chown(owner.uid, owner.gid);
+      }
       // A write that fails must not destroy the request, over whose connection the answer goes.
       await file.writeFile(content.iterator({ destroyOnReturn: false }));
     } catch (error) {

@@ -1,4 +1,4 @@
-import { lstat, realpath, rename, rm, stat } from "node:fs/promises";
+import { lstat, realpath, rename, stat } from "node:fs/promises";
 import { posix } from "node:path";
 import type { Filesystem } from "@castellan/contracts/filesystem";
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
@@ -10,6 +10,7 @@ import { ensureDirectory } from "./directories.ts";
 import { entryAt } from "./entry.ts";
 import { errorCode, rpcFailure } from "./failure.ts";
 import { listBelow } from "./listing.ts";
+import { removeTree } from "./removal.ts";
 
 /**
  * The RPCs about files. They act with the daemon's own rights, as clients know it: what a request's user decides is
@@ -79,8 +80,7 @@ export function filesystemService(
 
     async remove(request, context) {
       const { path } = locate(request.path, context);
-      if (path === "/") throw new ConnectError("refusing to remove the root directory", Code.InvalidArgument);
-      await attempt(`cannot remove ${path}`, () => rm(path, { recursive: true, force: true }));
+      await attempt(`cannot remove ${path}`, () => removeTree(path));
       return {};
     },
   };
