@@ -45,6 +45,8 @@ const closeGraceMs = 2_000;
 export function createRestServer(options: RestServerOptions): FastifyInstance {
   const server = fastify({
     loggerInstance: options.logger,
+    // A logger of its own for each request costs more than most requests log; the lines carry ids.
+    childLoggerFactory: (logger) => logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit,
     // Long enough for every id; what is longer is no path of ours.

@@ -3,8 +3,8 @@ import type { Confirmation, SandboxStore } from "@castellan/store";
 import type { Logger } from "@castellan/telemetry";
 
 /**
- * Brings what nodes have confirmed into the store, after the answers that were waiting for it: what is confirmed in one
- * turn of the event loop, or while the store is busy with the turn before, goes in one step.
+ * Brings what nodes have confirmed into the store, after the answers that were waiting for it. Steps keep a distance, in
+ * which the confirmations of a busy sandbox become one; until it is written, what is noted is known here.
  */
 export interface WriteBack {
   note(confirmation: Confirmation): void;
@@ -18,6 +18,8 @@ export interface WriteBack {
 /** The store knows anyway that the push is due: what is dropped is confirmed again by the re-push loop. */
 const maxPending = 50_000;
 const maxPerStep = 1_000;
+/** Between two steps, in milliseconds: far below the second after which the re-push loop would look at an edit. */
+const distanceMs = 25;
 const retryMs = 500;
 const attempts = 5;
 
@@ -50,6 +52,7 @@ export function createWriteBack(store: SandboxStore, logger: Logger): WriteBack 
       const all = [...writing.values()];
       for (let start = 0; start < all.length; start += maxPerStep) await write(all.slice(start, start + maxPerStep));
       writing = new Map();
+      if (!closed) await new Promise((resolve) => setTimeout(resolve, distanceMs));
     }
     running = undefined;
   }
