@@ -7,7 +7,7 @@ import { currentCgroupLayout } from "./cgroup/layout.ts";
 import { stageDaemon } from "./daemon-directory.ts";
 import { BlankImages } from "./disk/blank-image.ts";
 import { commandEnvironment, commandsOf, type RunCommand } from "./host/command.ts";
-import { claimPrefix, takeOwnership } from "./host/owner.ts";
+import { claimPrefix, giveUpOwnership, takeOwnership } from "./host/owner.ts";
 import { contains, formatIpv4Block, parseIpv4Block } from "./network/addresses.ts";
 import { Firewall } from "./network/firewall.ts";
 import { hostNameservers } from "./network/nameservers.ts";
@@ -41,7 +41,7 @@ export interface NodeHost {
  * rely on it by the time this node ends.
  */
 export async function prepareHost(options: RuntimeOptions): Promise<NodeHost> {
-  const { stateDir, devicePrefix } = options;
+  const { stateDir } = options;
   const executionsDirectory = join(stateDir, "executions");
   // A sandbox's root is an ordinary user of the host and must be able to cross these to reach its own directory.
   for (const path of [stateDir, executionsDirectory]) {
@@ -49,6 +49,16 @@ export async function prepareHost(options: RuntimeOptions): Promise<NodeHost> {
     await chmod(path, 0o711);
   }
   await takeOwnership(stateDir);
+  try {
+    return await prepareOwned(options, executionsDirectory);
+  } catch (error) {
+    await giveUpOwnership(stateDir);
+    throw error;
+  }
+}
+
+async function prepareOwned(options: RuntimeOptions, executionsDirectory: string): Promise<NodeHost> {
+  const { stateDir, devicePrefix } = options;
   await claimPrefix(devicePrefix, stateDir);
   await refuseOverlap(options);
   const run = commandsOf(stateDir);

@@ -4,10 +4,13 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { createRuncRuntime, type SandboxRuntime } from "./index.ts";
 import { belongings, endNode, nothing, optionsAt, runInside, specFor } from "./testing/test-node.ts";
 import { cannotRun, testRootfs } from "./testing/test-rootfs.ts";
+
+// Real sandboxes on a machine that may be busy.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 300_000 });
 
 const options = optionsAt({ devicePrefix: "ctr", part: 2 });
 /** Another node of the same machine, with a prefix that begins with the first one's. */
@@ -27,7 +30,7 @@ describe.skipIf(cannotRun !== undefined)(`a node process that is killed${cannotR
 
   beforeAll(async () => {
     await testRootfs();
-  }, 300_000);
+  });
 
   afterEach(async () => {
     for (const { kill } of children.splice(0)) await kill();
@@ -134,7 +137,7 @@ describe.skipIf(cannotRun !== undefined)(`a node process that is killed${cannotR
       await runtime.close({ stopAll: true });
       nodes.splice(0);
     }
-  }, 120_000);
+  });
 
   it("leaves nothing of a stop, at whatever instant it dies", async () => {
     for (const delay of [0, 2, 4, 7, 10, 14, 18, 23, 30]) {
@@ -148,7 +151,7 @@ describe.skipIf(cannotRun !== undefined)(`a node process that is killed${cannotR
       await runtime.close({ stopAll: true });
       nodes.splice(0);
     }
-  }, 120_000);
+  });
 
   it("never touches another node of the machine", async () => {
     const { runtime: other } = await comeBack(neighbour);

@@ -30,7 +30,7 @@ export async function recoverExecutions(host: NodeHost, slots: Slots): Promise<R
 
   const names = new Set([...(await readdir(host.executionsDirectory)), ...(await host.cgroups.list())]);
   const running: RunningExecution[] = [];
-  const dead: { name: string; record: ExecutionRecord | undefined }[] = [];
+  const dead: Dead[] = [];
   for (const name of names) {
     const record = await readRecord(directoryOf(host, name));
     const taken = record?.executionId === name ? await takeOver(host, slots, record) : undefined;
@@ -38,6 +38,36 @@ export async function recoverExecutions(host: NodeHost, slots: Slots): Promise<R
     else running.push(taken);
   }
 
+  try {
+    const stuck = await clearDead(host, slots, dead);
+    await removeUnfinishedImages(stateDir);
+    await clearInterfaces(host, new Set(running.map(({ slot }) => slot.device)));
+    await restoreRules(host, running);
+    const daemonsInUse = [host.daemonDirectory, ...running.map(({ record }) => record.daemonDirectory)];
+    await removeStaleDaemons(stateDir, new Set(daemonsInUse));
+    for (const { record, init } of running) {
+      const { sandboxId, executionId } = record;
+      logger.info({ sandboxId, executionId, pid: init.pid }, "running sandbox taken over");
+    }
+    return { running, stuck };
+  } catch (error) {
+    // Recovery may be tried again: what runs must not look dead then because its slot is taken.
+    for (const { slot, network } of running) {
+      slots.release(slot);
+      await network.close();
+    }
+    throw error;
+  }
+}
+
+interface Dead {
+  readonly name: string;
+  readonly record: ExecutionRecord | undefined;
+}
+
+/** @returns what would not go. */
+async function clearDead(host: NodeHost, slots: Slots, dead: readonly Dead[]): Promise<HeldExecution[]> {
+  const { logger } = host.options;
   const stuck: HeldExecution[] = [];
   for (const { name, record } of dead) {
     try {
@@ -49,16 +79,7 @@ export async function recoverExecutions(host: NodeHost, slots: Slots): Promise<R
       if (record !== undefined && slot !== undefined) stuck.push({ record, slot, directory: directoryOf(host, name) });
     }
   }
-  await removeUnfinishedImages(stateDir);
-  await clearInterfaces(host, new Set(running.map(({ slot }) => slot.device)));
-  await restoreRules(host, running);
-  const daemonsInUse = [host.daemonDirectory, ...running.map(({ record }) => record.daemonDirectory)];
-  await removeStaleDaemons(stateDir, new Set(daemonsInUse));
-  for (const { record, init } of running) {
-    const { sandboxId, executionId } = record;
-    logger.info({ sandboxId, executionId, pid: init.pid }, "running sandbox taken over");
-  }
-  return { running, stuck };
+  return stuck;
 }
 
 async function takeOver(host: NodeHost, slots: Slots, record: ExecutionRecord): Promise<RunningExecution | undefined> {

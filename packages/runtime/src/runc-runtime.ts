@@ -47,6 +47,7 @@ class RuncRuntime implements SandboxRuntime {
   /** Starting more at once than there are processors makes all of them late and none earlier. */
   readonly #starts = new Turns(availableParallelism());
   readonly #watch: NodeJS.Timeout;
+  #recovered = false;
   #closed = false;
 
   constructor(host: NodeHost, slots: Slots) {
@@ -60,6 +61,7 @@ class RuncRuntime implements SandboxRuntime {
     checkSpec(spec);
     const egress = effectivePolicy(spec);
     egressRules(egress);
+    if (!this.#recovered) throw new CastellanError("conflict", "Recovery comes before the first start");
     if (this.#closed) throw new CastellanError("unavailable", "The node is shutting down");
     if (signal?.aborted) throw new CastellanError("cancelled", "The start was given up");
     const { executionId } = spec;
@@ -124,8 +126,8 @@ class RuncRuntime implements SandboxRuntime {
     const work = async () => {
       try {
         await this.#egressChanges.get(executionId);
-        await clearExecution(this.#host, held, running?.init);
         await running?.network.close();
+        await clearExecution(this.#host, held, running?.init);
         this.#slots.release(held.slot);
         this.#entries.delete(executionId);
         this.#host.options.logger.debug({ sandboxId, executionId }, "sandbox cleared");
@@ -147,8 +149,9 @@ class RuncRuntime implements SandboxRuntime {
   }
 
   async recover(): Promise<Execution[]> {
-    if (this.#entries.size > 0) throw new CastellanError("conflict", "Recovery comes before the first start");
+    if (this.#recovered) throw new CastellanError("conflict", "Recovery is done once");
     const { running, stuck } = await recoverExecutions(this.#host, this.#slots);
+    this.#recovered = true;
     for (const held of stuck) this.#entries.set(held.record.executionId, { phase: "stuck", held });
     for (const execution of running) {
       this.#entries.set(execution.record.executionId, { phase: "running", running: execution, exited: false });
@@ -226,7 +229,8 @@ class RuncRuntime implements SandboxRuntime {
       await releasePrefix(this.#host.options.devicePrefix);
     } else {
       // A start that is under way has nobody left to answer to.
-      await Promise.allSettled(entries.map(([id, { phase }]) => (phase === "starting" ? this.stop(id) : undefined)));
+      const unsettled = entries.filter(([, { phase }]) => phase === "starting" || phase === "stopping");
+      await Promise.allSettled(unsettled.map(([executionId]) => this.stop(executionId)));
       for (const [, entry] of this.#entries) if (entry.phase === "running") await entry.running.network.close();
     }
     this.#entries.clear();

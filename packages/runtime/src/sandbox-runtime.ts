@@ -76,7 +76,7 @@ export interface SandboxRuntime {
   /**
    * Starts a sandbox; resolves when its init runs, which is before the daemon listens. A failure or an abort leaves
    * nothing behind.
-   * @throws `invalid_argument` for a wrong spec, `conflict` when the execution id is in use, `unavailable` when the node
+   * @throws `invalid_argument` for a wrong spec, `conflict` when the execution id is in use or nothing was recovered yet, `unavailable` when the node
    * has no slot or too little disk, `cancelled` on abort, `internal` otherwise.
    */
   start(spec: ExecutionSpec, signal?: AbortSignal): Promise<Execution>;

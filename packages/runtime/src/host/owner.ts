@@ -8,6 +8,9 @@ const fileName = "owner.json";
 /** Emptied by a reboot, as are the interfaces and cgroups that carry the prefixes. */
 const prefixDirectory = "/run/castellan";
 
+/** What this process owns; its own earlier claim is no reason to refuse after it was given up. */
+const owned = new Set<string>();
+
 /**
  * Takes the state directory for this process. Two owners would clear each other's sandboxes away.
  * @throws `conflict` while another live process owns it.
@@ -15,9 +18,11 @@ const prefixDirectory = "/run/castellan";
 export async function takeOwnership(stateDir: string): Promise<void> {
   const path = join(stateDir, fileName);
   const owner = parse(await readFile(path, "utf8").catch(() => ""));
-  if (owner !== undefined && owner.pid !== process.pid && isAlive(owner)) {
-    throw new CastellanError("conflict", `${stateDir} is in use by process ${owner.pid}`);
+  const other = owner !== undefined && owner.pid !== process.pid && isAlive(owner);
+  if (other || owned.has(stateDir)) {
+    throw new CastellanError("conflict", `${stateDir} is in use by process ${owner?.pid}`);
   }
+  owned.add(stateDir);
   await writeFile(`${path}.new`, JSON.stringify(identify(process.pid)), { mode: 0o600 });
   await rename(`${path}.new`, path);
 }
@@ -47,6 +52,7 @@ function prefixPath(devicePrefix: string): string {
 
 export async function giveUpOwnership(stateDir: string): Promise<void> {
   await rm(join(stateDir, fileName), { force: true });
+  owned.delete(stateDir);
 }
 
 function parse(text: string): ProcessIdentity | undefined {

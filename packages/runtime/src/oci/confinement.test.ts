@@ -1,7 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { SandboxRuntime } from "../index.ts";
 import { belongings, endNode, nothing, optionsAt, runInside, specFor, startNode } from "../testing/test-node.ts";
 import { cannotRun, testRootfs } from "../testing/test-rootfs.ts";
+
+// Real sandboxes on a machine that may be busy.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 300_000 });
 
 const options = optionsAt({ devicePrefix: "ctc", part: 5 });
 
@@ -41,7 +44,7 @@ describe.skipIf(cannotRun !== undefined || process.arch !== "x64")(
       await testRootfs();
       node = await startNode(options);
       await node.start(await specFor("c"));
-    }, 300_000);
+    });
 
     afterAll(async () => {
       await endNode(node, options);
