@@ -32,6 +32,11 @@ export const defaultSupervisionTiming: SupervisionTiming = {
   stopMs: 45_000,
 };
 
+/** Beside this file, whether that is a source or was built. */
+const nodeProgram = fileURLToPath(
+  new URL(import.meta.url.endsWith(".ts") ? "./node-process.ts" : "./node-process.js", import.meta.url),
+);
+
 /** One node's process, kept running until it is told to stop. */
 export interface SupervisedNode {
   readonly nodeId: string;
@@ -54,7 +59,7 @@ export function superviseNode(options: SupervisionOptions): SupervisedNode {
   const { config, logger } = options;
   const { nodeId } = config;
   const timing = { ...defaultSupervisionTiming, ...options.timing };
-  const program = options.program ?? fileURLToPath(new URL("./node-process.ts", import.meta.url));
+  const program = options.program ?? nodeProgram;
   const stopping = new AbortController();
   let child = start();
   let crashes = 0;

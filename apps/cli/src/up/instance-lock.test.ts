@@ -3,7 +3,6 @@ import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { readHolder, takeInstanceLock } from "./instance-lock.ts";
 
@@ -31,7 +30,7 @@ describe("the lock of a data directory", () => {
   });
 
   it("is free again when its holder was killed, whatever that left on disk", async () => {
-    const source = pathToFileURL(join(import.meta.dirname, "instance-lock.ts")).href;
+    const source = new URL("./instance-lock.ts", import.meta.url).href;
     const script = `import { takeInstanceLock } from ${JSON.stringify(source)};
       await takeInstanceLock(${JSON.stringify(files)}, "Castellan");
       console.log("held");

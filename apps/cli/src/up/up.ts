@@ -29,6 +29,7 @@ export async function up(settings: UpSettings): Promise<number> {
     process.exit(130);
   });
   const startedAt = performance.now();
+  if (process.stderr.isTTY) say(`Starting on ${data.path} …`);
   try {
     const installation = await startInstallation({ settings, data, closers, logger, stops });
     await lock.announce(installation.environment.apiUrl);
