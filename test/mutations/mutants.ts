@@ -1,0 +1,113 @@
+/** A guard taken out of the source, and the tests that must notice. */
+export interface Mutant {
+  /** What is no longer so. */
+  readonly guard: string;
+  readonly edits: readonly { readonly file: string; readonly from: string; readonly to: string }[];
+  /** Test files, of which at least one test must fail. */
+  readonly tests: readonly string[];
+  /** Vitest's project: `unit` or `system`; the latter starts whole installations and needs root. */
+  readonly project: "unit" | "system";
+}
+
+const applyUpdate = "apps/orchestrator/src/sandboxes/apply-update.ts";
+/** It stands before the disk is touched, and again where state is rebuilt from the log. */
+const unfenced = [
+  {
+    file: applyUpdate,
+    from: "metadata.revision > held.metadata.revision ? { metadata } : {}",
+    to: "metadata.revision > 0 ? { metadata } : {}",
+  },
+  {
+    file: "apps/orchestrator/src/state/node-state.ts",
+    from: "metadata !== undefined && metadata.revision > held.metadata.revision",
+    to: "metadata !== undefined && metadata.revision > 0",
+  },
+];
+const neverAgain = [
+  {
+    file: "apps/api/src/loops/repush.ts",
+    from: "(await pusher.resend(record, behind, epoch, timing.confirmMs))",
+    to: "behind.length < 0",
+  },
+  {
+    file: "apps/api/src/loops/reconciler.ts",
+    from: "if (behind.length > 0) void",
+    to: "if (behind.length < 0) void",
+  },
+];
+
+/** The guards behind the promise that store and node agree. */
+export const mutants: readonly Mutant[] = [
+  {
+    guard: "a node applies only what is newer than what it holds",
+    edits: unfenced,
+    tests: ["apps/orchestrator/src/sandboxes/apply-update.test.ts"],
+    project: "unit",
+  },
+  {
+    guard: "a node applies only what is newer, with real parts",
+    edits: unfenced,
+    tests: ["test/faults/swapped-pushes.test.ts"],
+    project: "system",
+  },
+  {
+    guard: "a node takes updates for its own execution only",
+    edits: [{ file: applyUpdate, from: "execution.executionId !== executionId", to: "execution === undefined" }],
+    tests: ["apps/orchestrator/src/sandboxes/apply-update.test.ts"],
+    project: "unit",
+  },
+  {
+    guard: "a node refuses an epoch that is older than what it has seen",
+    edits: [{ file: applyUpdate, from: "if (!(await journal.admitEpoch(epoch))) return stale();", to: "" }],
+    tests: ["apps/orchestrator/src/sandboxes/apply-update.test.ts"],
+    project: "unit",
+  },
+  {
+    guard: "an edit that a node has not confirmed is pushed again",
+    edits: neverAgain,
+    tests: ["apps/api/src/push.test.ts"],
+    project: "unit",
+  },
+  {
+    guard: "an edit that a node has not confirmed is pushed again, with real parts",
+    edits: neverAgain,
+    tests: ["test/faults/node-away.test.ts"],
+    project: "system",
+  },
+  {
+    guard: "an edit is merged into what is stored",
+    edits: [
+      {
+        file: "packages/store/src/sqlite/edits.ts",
+        from: "applyMetadataDelta(record.metadata.value, edit.delta)",
+        to: "applyMetadataDelta(new Map(), edit.delta)",
+      },
+    ],
+    tests: ["packages/store/src/sqlite/contract.test.ts"],
+    project: "unit",
+  },
+  {
+    guard: "an edit notes in its own step that a push is due",
+    edits: [
+      {
+        file: "packages/store/src/sqlite/edits.ts",
+        from: "return Math.min(stored.pushDue ?? due, due);",
+        to: "return due < 0 ? due : (stored.pushDue ?? null);",
+      },
+    ],
+    tests: ["packages/store/src/sqlite/contract.test.ts"],
+    project: "unit",
+  },
+  {
+    guard: "a command that is sent twice takes effect once",
+    edits: [
+      {
+        file: "packages/store/src/sqlite/edits.ts",
+        from: 'if (stored && db.get("SELECT 1 FROM operations WHERE operation = ?", operation)) {',
+        to: "if (stored && edit.epoch < 0) {",
+      },
+    ],
+    tests: ["packages/store/src/sqlite/contract.test.ts"],
+    project: "unit",
+  },
+];
