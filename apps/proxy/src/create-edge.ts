@@ -28,6 +28,10 @@ export function createEdge(options: EdgeOptions): Edge {
       request.socket.destroy();
       return;
     }
+    if (entry.upgrade && hasBody(request)) {
+      send(request, response, badRequest("A request that switches protocols cannot have a body"));
+      return;
+    }
     let address: Address | undefined;
     try {
       address = addressOf(request.headers, options.domain);
@@ -37,7 +41,7 @@ export function createEdge(options: EdgeOptions): Edge {
       return;
     }
     if (address) {
-      if (hasBody(request)) boundUnreadBody(request, response);
+      if (hasBody(request)) boundUnreadBody(request, response, limits.unreadBodyMs);
       entrance.enter({ ...entry, address });
       return;
     }
@@ -77,11 +81,11 @@ export function createEdge(options: EdgeOptions): Edge {
  * After an answer that came before the request's end, the rest is read for a moment, so that the client sees the answer
  * and not a reset; then the connection goes.
  */
-function boundUnreadBody(request: IncomingMessage, response: ServerResponse): void {
+function boundUnreadBody(request: IncomingMessage, response: ServerResponse, ms: number): void {
   response.once("finish", () => {
     if (request.complete) return;
     request.resume();
-    const timer = setTimeout(() => request.socket.destroy(), 5_000);
+    const timer = setTimeout(() => request.socket.destroy(), ms);
     request.once("end", () => clearTimeout(timer));
     request.once("close", () => clearTimeout(timer));
   });

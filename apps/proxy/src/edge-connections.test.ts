@@ -35,7 +35,9 @@ describe("connections into sandboxes", () => {
     expect(rig.gateway.open).toBe(1);
     rig.edge.invalidate(sandboxId);
     await until("no connection", () => rig.gateway.open === 0);
+    expect(rig.asked.length).toBe(1);
     await ask(rig, { headers: to(80) });
+    expect(rig.asked.length).toBe(2);
     rig.edge.close();
     await until("no connection", () => rig.gateway.open === 0);
     await expect(ask(rig, { headers: to(80) })).rejects.toThrow();
@@ -102,6 +104,14 @@ describe("a kept connection that closes as it is used again", () => {
     expect(seen).toEqual(["GET", "GET", "GET", "HEAD", "HEAD"]);
   });
 
+  test("is replaced by a new one, not by the next that closes", async () => {
+    const { rig } = await startForgetful();
+    const together = () => Promise.all([1, 2, 3].map(() => ask(rig, { headers: to(80) })));
+    await together();
+    expect(rig.gateway.open).toBe(3);
+    expect((await ask(rig, { headers: to(80) })).status).toBe(200);
+  });
+
   test("is the end of a request that might take effect twice", async () => {
     const { rig, seen } = await startForgetful();
     await ask(rig, { headers: to(80) });
@@ -142,6 +152,21 @@ describe("a port that does not speak HTTP", () => {
     const answer = await ask(rig, { headers: to(80) });
     expect(answer.status).toBe(502);
     expect(JSON.parse(answer.body)).toMatchObject({ sandboxId, port: 80, code: 502 });
+  });
+
+  test("gets 502 with JSON when it speaks before it is asked", async () => {
+    const server = createTcpServer((socket) => {
+      socket.on("error", () => {});
+      socket.write("220 mail.example ESMTP\r\n");
+    });
+    await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+    atEnd(() => server.close());
+    for (const waitsForServer of [false, true]) {
+      const rig = await startRig();
+      rig.gateway.waitsForServer = waitsForServer;
+      rig.gateway.run(sandboxId, executionId, { 80: portOf(server) });
+      expect((await ask(rig, { headers: to(80) })).status).toBe(502);
+    }
   });
 
   test("gets the body for a sandbox that is gone when that is why", async () => {
@@ -201,6 +226,22 @@ describe("what clients may send", () => {
     await pause(200);
     slow.socket.write("dy");
     await until("the slow one's answer", () => slow.received().includes("dy"));
+  });
+
+  test("a body that does not arrive after its answer: cut off in time", async () => {
+    const rig = await startRig({
+      ports: { 80: (_, response) => response.end("early") },
+      limits: { unreadBodyMs: 50 },
+    });
+    for (const [port, status] of [
+      ["80", 200],
+      ["81", 502],
+    ]) {
+      const { socket, received, closed } = await open(rig);
+      socket.write(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n${named.replace("80", String(port))}\r\nbo`);
+      await closed;
+      expect(received()).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    }
   });
 
   test("a body for the API that does not arrive: cut off in time", async () => {

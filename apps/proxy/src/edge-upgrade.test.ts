@@ -99,6 +99,22 @@ describe("WebSockets", () => {
     expect(await thirdClosed).toBe(1006);
   });
 
+  test("and any other protocol see a reset, not an end, when the sandbox is killed", async () => {
+    const server = createServer();
+    server.on("upgrade", (_, socket) => {
+      socket.on("error", () => {});
+      socket.write("HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\nraw");
+    });
+    const rig = await startRig({ ports: { 80: server } });
+    for (const end of [() => rig.edge.invalidate(sandboxId), () => rig.gateway.kill(executionId)]) {
+      const { socket, received, closed } = await open(rig);
+      socket.write(`POST / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n${named}\r\n`);
+      await until("raw bytes", () => received().endsWith("\r\n\r\nraw"));
+      end();
+      expect(await closed).toMatchObject({ code: "ECONNRESET" });
+    }
+  });
+
   test("that nobody answers are refused like any request", async () => {
     const rig = await startRig({
       target: { publicTraffic: false, trafficAccessToken: "secret" },
@@ -165,12 +181,23 @@ describe("WebSockets", () => {
     await until("its end there", () => gone);
   });
 
-  test("cannot be asked for with a body", async () => {
-    const rig = await startRig({ ports: { 80: echoing().server } });
-    const { socket, received } = await open(rig);
-    socket.write(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n${named}${asksToSwitch}\r\nbody`);
-    await until("a refusal", () => received().startsWith("HTTP/1.1 400 "));
+  test("cannot be asked for with a body, neither of a sandbox nor of the API", async () => {
+    const rig = await startRig({ ports: { 80: echoing().server }, api: (request, response) => request.pipe(response) });
+    for (const header of [named, ""]) {
+      const { socket, received, closed } = await open(rig);
+      socket.write(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n${header}${asksToSwitch}\r\nbody`);
+      await closed;
+      expect(received()).toMatch(/^HTTP\/1\.1 400 /);
+    }
     expect(rig.gateway.connects).toEqual([]);
+  });
+
+  test("are none of the API's: it answers such a request as any other", async () => {
+    const rig = await startRig({ api: (request, response) => response.end(request.url) });
+    const { socket, received, closed } = await open(rig);
+    socket.write(`GET /sandboxes HTTP/1.1\r\nHost: x\r\n${asksToSwitch}\r\n`);
+    await closed;
+    expect(received()).toMatch(/^HTTP\/1\.1 200 OK.*\/sandboxes$/s);
   });
 
   test("an offer of HTTP/2 over plain text is not taken up, and its request is answered", async () => {

@@ -9,6 +9,7 @@ import type { Duplex } from "node:stream";
 import type { Address } from "./address.ts";
 import { originForm } from "./control-routes.ts";
 import { endToEnd, hasBody, responseHeaders } from "./headers.ts";
+import { reset } from "./reset.ts";
 import { edgeServerOptions } from "./server.ts";
 import { type ExecutionTunnels, TunnelRefused } from "./tunnels.ts";
 
@@ -60,9 +61,14 @@ export function forward(passage: Passage, tunnels: ExecutionTunnels): Promise<vo
     setHost: false,
   });
 
+  let settled = false;
+  const settle = () => {
+    settled = true;
+    resolve();
+  };
   const onClientGone = () => {
     if (!response.writableFinished) upstream.destroy();
-    resolve();
+    settle();
   };
   response.once("close", onClientGone);
 
@@ -74,7 +80,7 @@ export function forward(passage: Passage, tunnels: ExecutionTunnels): Promise<vo
         passAnswer(answer, passage);
         passing = answer;
       } else answer.destroy();
-      resolve();
+      settle();
     } catch (error) {
       // What one parser lets through another may refuse to write.
       upstream.destroy(error instanceof Error ? error : new Error(String(error)));
@@ -87,7 +93,7 @@ export function forward(passage: Passage, tunnels: ExecutionTunnels): Promise<vo
     }
     response.off("close", onClientGone);
     passage.onSwitch(answer, socket, head);
-    resolve();
+    settle();
   });
   upstream.on("continue", () => {
     if (passage.expectsContinue && !response.headersSent) response.writeContinue();
@@ -97,11 +103,15 @@ export function forward(passage: Passage, tunnels: ExecutionTunnels): Promise<vo
     request.unpipe(upstream);
     // Only here is an end in an error told from an end of the connection that is the end of the body.
     if (passing && !passing.complete) cutOff(response);
+    if (settled) return;
     const refused = error instanceof TunnelRefused && error.reason !== "ended";
+    settled = true;
     reject(refused ? error : new NoAnswer(isRepeatable(request, upstream), error));
   });
   // Some ends come without an error.
-  upstream.once("close", () => reject(new NoAnswer(isRepeatable(request, upstream), undefined)));
+  upstream.once("close", () => {
+    if (!settled) reject(new NoAnswer(isRepeatable(request, upstream), undefined));
+  });
 
   sendBody(passage, upstream);
   return promise;
@@ -119,8 +129,8 @@ function sendBody({ request, expectsContinue }: Passage, upstream: ClientRequest
     else flushSoon(upstream);
     request.pipe(upstream, { end: false });
     request.once("end", () => {
-      const fields = endToEnd(request.rawTrailers, "sandbox");
-      if (fields.length > 0 && !upstream.destroyed) upstream.addTrailers(fields);
+      if (upstream.destroyed) return;
+      if (request.rawTrailers.length > 0) upstream.addTrailers(endToEnd(request.rawTrailers, "sandbox"));
       upstream.end();
     });
   });
@@ -131,14 +141,10 @@ function passAnswer(answer: IncomingMessage, { response, address }: Passage): vo
   flushSoon(response);
   answer.pipe(response, { end: false });
   answer.once("end", () => {
-    const fields = endToEnd(answer.rawTrailers, "client");
-    if (fields.length > 0) response.addTrailers(fields);
+    if (answer.rawTrailers.length > 0) response.addTrailers(endToEnd(answer.rawTrailers, "client"));
     response.end();
   });
   answer.once("error", () => cutOff(response));
-  answer.once("close", () => {
-    if (!answer.complete) cutOff(response);
-  });
 }
 
 /** Hints that come before an answer. */
@@ -163,8 +169,7 @@ function cutOff(response: ServerResponse): void {
   const { socket } = response;
   if (response.destroyed || response.writableFinished) return;
   // To a client of HTTP/1.0 the end of the connection is the end of the body; only a reset says otherwise.
-  const endsWithConnection = response.req.httpVersion === "1.0";
-  if (socket && endsWithConnection && !("encrypted" in socket)) socket.resetAndDestroy();
+  if (socket && response.req.httpVersion === "1.0") reset(socket);
   response.destroy();
 }
 

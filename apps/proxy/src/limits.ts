@@ -17,6 +17,8 @@ export interface EdgeLimits {
    * request that meets a closing connection cannot always be repeated.
    */
   readonly idleMs: number;
+  /** How long the rest of a request is read, and dropped, after its answer. */
+  readonly unreadBodyMs: number;
   /** Until a request to the API has arrived in full. Requests to sandboxes may take as long as they like. */
   readonly apiRequestTimeoutMs: number;
 }
@@ -29,5 +31,6 @@ export const defaultLimits: EdgeLimits = {
   maxRequestsPerExecution: 1_000,
   maxIdlePerPort: 32,
   idleMs: 1_500,
+  unreadBodyMs: 5_000,
   apiRequestTimeoutMs: 300_000,
 };

@@ -18,7 +18,7 @@ import {
 import { isControlRoute } from "./control-routes.ts";
 import { answerPreflight, isPreflight, speaksCors } from "./cors.ts";
 import { forward, NoAnswer, type Passage } from "./forward.ts";
-import { hasBody, requestHeaders, trafficTokenHeader } from "./headers.ts";
+import { requestHeaders, trafficTokenHeader } from "./headers.ts";
 import type { EdgeLimits } from "./limits.ts";
 import { wake } from "./paused.ts";
 import type { RouteTarget } from "./route.ts";
@@ -182,13 +182,12 @@ export class SandboxEntrance {
 }
 
 /** What is refused whoever the sandbox is, so that the answer tells nothing about it. */
-function refusedBeforehand({ request, address, upgrade }: Entry): Answer | undefined {
+function refusedBeforehand({ request, address }: Entry): Answer | undefined {
   if (address.port === daemonPort && isControlRoute(request.url ?? "/")) return controlRouteRefused;
   const coding = request.headers["transfer-encoding"];
   if (coding !== undefined && coding.trim().toLowerCase() !== "chunked") {
     return badRequest("Only the transfer coding chunked is supported");
   }
-  if (upgrade && hasBody(request)) return badRequest("A request that switches protocols cannot have a body");
   return undefined;
 }
 

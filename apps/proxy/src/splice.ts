@@ -1,10 +1,12 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { endToEnd } from "./headers.ts";
+import { reset } from "./reset.ts";
 
 /**
  * Joins a client and a server that have agreed on another protocol: every byte as it comes, in both directions, for as
- * long as they like. The end of one direction is passed on; the end of one connection is the end of both.
+ * long as they like. The end of one direction is passed on; the end of one connection is the end of both, and a failure
+ * of one is a failure of both.
  */
 export function splice(client: Duplex, early: Buffer, server: Duplex, answer: IncomingMessage, head: Buffer): void {
   client.write(switchHead(answer), "latin1");
@@ -28,7 +30,7 @@ function switchHead(answer: IncomingMessage): string {
 }
 
 function endTogether(one: Duplex, other: Duplex): void {
-  one.on("error", () => other.destroy());
+  one.on("error", () => reset(other));
   one.once("close", () => {
     // What the other has still to write gets a moment; a peer that does not read does not hold it for ever.
     if (other.writableFinished) other.destroy();

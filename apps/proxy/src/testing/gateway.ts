@@ -12,6 +12,8 @@ export class TestGateway {
   readonly connects: IncomingMessage[] = [];
   /** Set to have connections accepted and then not answered. */
   silent = false;
+  /** Set to have a connection answered only once the server has said something, in one piece with that. */
+  waitsForServer = false;
   /** Set to a status line's end to have every connection refused with it. */
   refusal: string | undefined;
   readonly #executions = new Map<string, { sandboxId: string; ports: Map<number, number>; sockets: Set<Duplex> }>();
@@ -86,9 +88,14 @@ export class TestGateway {
     server.once("connect", () => {
       connected = true;
       sockets.add(client);
-      client.write("HTTP/1.1 200 Connected\r\n\r\n");
-      server.write(head);
-      client.pipe(server).pipe(client);
+      const answer = "HTTP/1.1 200 Connected\r\n\r\n";
+      const join = (first: string) => {
+        client.write(answer + first);
+        server.write(head);
+        client.pipe(server).pipe(client);
+      };
+      if (this.waitsForServer) server.once("data", (data) => join(data.toString("latin1")));
+      else join("");
     });
     client.once("close", () => {
       sockets.delete(client);

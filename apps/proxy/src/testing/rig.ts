@@ -93,9 +93,14 @@ export async function serve(app: RequestListener | Server): Promise<number> {
 }
 
 async function listen(server: Server): Promise<number> {
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   atEnd(async () => {
-    server.closeAllConnections();
+    for (const socket of sockets) socket.destroy();
     await new Promise((done) => server.close(done));
   });
   return portOf(server);
@@ -156,8 +161,8 @@ export async function open(
   return { socket, received: () => text, closed };
 }
 
-/** Waits until something holds; fails with what it is about after five seconds, or `ms`. */
-export async function until(what: string, holds: () => boolean, ms = 5_000): Promise<void> {
+/** Waits until something holds; fails with what it is about after ten seconds, or `ms`. */
+export async function until(what: string, holds: () => boolean, ms = 10_000): Promise<void> {
   const end = performance.now() + ms;
   while (!holds()) {
     if (performance.now() > end) throw new Error(`Not within ${ms} ms: ${what}`);
