@@ -81,7 +81,8 @@ describe("the settings of castellan node", () => {
     [{ subnet: "10.0.0.0/31" }, "--subnet"],
     [{ subnet: "10.0.0.0" }, "--subnet"],
     [{ name: "a b" }, "--name"],
-    [{ advertise: "host:99999" }, "--advertise"],
+    [{ advertise: "host:3000" }, "--advertise"],
+    [{ host: "0.0.0.0" }, "must say how others reach it"],
   ])("refuse %j", (flags, message) => {
     expect(() => nodeSettings({ controlPlane: ["http://h:1"], ...flags }, {})).toThrow(message);
   });

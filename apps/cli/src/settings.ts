@@ -118,6 +118,13 @@ export interface NodeSettings {
 
 export function nodeSettings(flags: NodeFlags, env: Environment): NodeSettings {
   const home = dataDirectoryPath(undefined, env);
+  const host = pick(flags.host, "--host", env, "CASTELLAN_NODE_HOST", listenHost, "127.0.0.1");
+  const advertise = pick(flags.advertise, "--advertise", env, "CASTELLAN_NODE_ADVERTISE", listenHost, undefined);
+  if ((host === "0.0.0.0" || host === "::") && advertise === undefined) {
+    throw new Failure(`A node that listens on ${host} must say how others reach it.`, {
+      fix: "Add --advertise with this machine's address.",
+    });
+  }
   const urls = flags.controlPlane?.join(",");
   return {
     controlPlaneUrls:
@@ -126,8 +133,8 @@ export function nodeSettings(flags: NodeFlags, env: Environment): NodeSettings {
     dataDirectory: pick(flags.data, "--data", env, "CASTELLAN_NODE_DATA", path, "/var/lib/castellan-node"),
     templatesDirectory: pick(flags.templates, "--templates", env, "CASTELLAN_TEMPLATES", path, join(home, "templates")),
     name: pick(flags.name, "--name", env, "CASTELLAN_NODE_NAME", nodeName, undefined),
-    host: pick(flags.host, "--host", env, "CASTELLAN_NODE_HOST", listenHost, "127.0.0.1"),
-    advertise: pick(flags.advertise, "--advertise", env, "CASTELLAN_NODE_ADVERTISE", reachableHost, undefined),
+    host,
+    advertise,
     port: pick(flags.port, "--port", env, "CASTELLAN_NODE_PORT", wholeNumber(0, 65_535), 0),
     gatewayPort: pick(flags.gatewayPort, "--gateway-port", env, "CASTELLAN_GATEWAY_PORT", wholeNumber(0, 65_535), 0),
     devicePrefix: pick(flags.prefix, "--prefix", env, "CASTELLAN_DEVICE_PREFIX", devicePrefix, undefined),
@@ -220,12 +227,6 @@ function path(text: string): string | Refusal {
 
 function listenHost(text: string): string | Refusal {
   return isIP(text) !== 0 || isHostName(text) ? text : new Refusal("an IP address or a host name");
-}
-
-function reachableHost(text: string): string | Refusal {
-  const [, host = "", port] = /^(.*?)(?::(\d{1,5}))?$/.exec(text) ?? [];
-  const fits = isHostName(host) || isIP(host) !== 0;
-  return fits && Number(port ?? 1) <= 65_535 ? text : new Refusal("a host, or host:port");
 }
 
 function domain(text: string): string | Refusal {

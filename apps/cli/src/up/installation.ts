@@ -13,7 +13,7 @@ import type { DataDirectory } from "./data-directory.ts";
 import { endSandboxes } from "./end-sandboxes.ts";
 import type { ClientEnvironment } from "./environment.ts";
 import { startNodes } from "./nodes.ts";
-import { dialAddress, freePort, listenFailure, listenOn } from "./ports.ts";
+import { dialAddress, freePort, isLoopback, listenFailure, listenOn } from "./ports.ts";
 import { requireHost, requireTemplate } from "./preflight.ts";
 import { knownBoots, nodesReady, sandboxesBack } from "./readiness.ts";
 
@@ -61,6 +61,9 @@ export async function startInstallation(options: StartOptions): Promise<Installa
   closers.add("edge", () => edge.close());
   controlPlane.onEnded((sandboxId) => edge.invalidate(sandboxId));
 
+  for (const address of [host, settings.registryHost]) {
+    if (!isLoopback(address)) logger.warn({ address }, "reachable from other machines, without encryption");
+  }
   const server = createServer(edgeServerOptions);
   edge.attach(server);
   await listenOn(server, host, port, "--port");
