@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { chmod, copyFile, link, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import { chmod, copyFile, link, readdir, realpath, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { CastellanError } from "@castellan/domain";
+import { ensureDirectory, makeDirectory } from "./host/directories.ts";
 import type { RuntimeOptions } from "./sandbox-runtime.ts";
 
 /**
@@ -17,28 +18,34 @@ export async function stageDaemon(stateDir: string, daemon: RuntimeOptions["daem
     ["init", daemon.init],
   ] as const;
   const parent = join(stateDir, "daemon");
-  await mkdir(parent, { recursive: true, mode: 0o711 });
+  await ensureDirectory(parent, 0o711);
   const directory = join(parent, await versionOf(files.map(([, path]) => path)));
   if ((await stat(directory).catch(() => undefined)) !== undefined) return directory;
 
   const unfinished = `${directory}.new`;
   await rm(unfinished, { recursive: true, force: true });
-  await mkdir(unfinished, { mode: 0o755 });
-  for (const [name, path] of files) {
-    const target = join(unfinished, name);
-    // Node is large and a link costs nothing; its own mode lets everyone run it. The others may be private on the host.
-    const linked =
-      name === "node" &&
-      (await link(path, target).then(
-        () => true,
-        () => false,
-      ));
-    if (linked) continue;
-    await copyFile(path, target);
-    await chmod(target, 0o755);
-  }
+  await makeDirectory(unfinished, 0o755);
+  for (const [name, path] of files) await place(await realpath(path), join(unfinished, name), name === "node");
   await rename(unfinished, directory);
   return directory;
+}
+
+/** Node is large and a link costs nothing, if everyone may run the original; the others may be private on the host. */
+async function place(source: string, target: string, mayLink: boolean): Promise<void> {
+  const { mode } = await stat(source);
+  if (mayLink && (mode & 0o005) === 0o005 && (await linked(source, target))) return;
+  await copyFile(source, target);
+  await chmod(target, 0o755);
+}
+
+async function linked(source: string, target: string): Promise<boolean> {
+  try {
+    await link(source, target);
+    return true;
+  } catch {
+    // Another file system.
+    return false;
+  }
 }
 
 /** Removes the directories of earlier daemons that nobody mounts any more. */

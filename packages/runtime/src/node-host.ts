@@ -1,12 +1,13 @@
 import { existsSync } from "node:fs";
-import { chmod, mkdir, readFile, statfs, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { chmod, readFile, stat, statfs, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { CastellanError } from "@castellan/domain";
 import { Cgroups } from "./cgroup/groups.ts";
 import { currentCgroupLayout } from "./cgroup/layout.ts";
 import { stageDaemon } from "./daemon-directory.ts";
 import { BlankImages } from "./disk/blank-image.ts";
 import { commandEnvironment, commandsOf, type RunCommand } from "./host/command.ts";
+import { ensureDirectory } from "./host/directories.ts";
 import { claimPrefix, giveUpOwnership, takeOwnership } from "./host/owner.ts";
 import { contains, formatIpv4Block, parseIpv4Block } from "./network/addresses.ts";
 import { Firewall } from "./network/firewall.ts";
@@ -44,10 +45,8 @@ export async function prepareHost(options: RuntimeOptions): Promise<NodeHost> {
   const { stateDir } = options;
   const executionsDirectory = join(stateDir, "executions");
   // A sandbox's root is an ordinary user of the host and must be able to cross these to reach its own directory.
-  for (const path of [stateDir, executionsDirectory]) {
-    await mkdir(path, { recursive: true, mode: 0o711 });
-    await chmod(path, 0o711);
-  }
+  for (const path of [stateDir, executionsDirectory]) await ensureDirectory(path, 0o711);
+  await refuseClosedParents(stateDir);
   await takeOwnership(stateDir);
   try {
     return await prepareOwned(options, executionsDirectory);
@@ -106,6 +105,17 @@ export async function admit({ options }: NodeHost): Promise<void> {
     throw new CastellanError("unavailable", "The node has too little disk space for another sandbox", {
       cause: new Error(`${freeMb} MiB free, ${least} needed`),
     });
+  }
+}
+
+/** @throws `invalid_argument` when a sandbox's root could not reach its directory. */
+async function refuseClosedParents(stateDir: string): Promise<void> {
+  for (let path = dirname(stateDir); ; path = dirname(path)) {
+    const { mode } = await stat(path);
+    if ((mode & 0o001) === 0) {
+      throw new CastellanError("invalid_argument", `Sandboxes cannot cross ${path} to reach stateDir: chmod o+x it`);
+    }
+    if (path === dirname(path)) return;
   }
 }
 

@@ -331,6 +331,24 @@ while True:
     });
   });
 
+  it("need a state directory that they can reach, whatever this process's mask is", async () => {
+    const other = optionsAt({ devicePrefix: "ct7", part: 7 });
+    await mkdir(other.stateDir, { mode: 0o700 });
+    const before = process.umask(0o077);
+    try {
+      const closed = { ...other, stateDir: `${other.stateDir}/below` };
+      await expect(createRuncRuntime(closed)).rejects.toMatchObject({ code: "invalid_argument" });
+      const masked = await startNode(other);
+      await masked.start(await specFor("masked"));
+      const { stdout } = await runInside(masked, "masked", "stat -c %a / /etc /etc/hosts; umask", 1000);
+      expect(stdout.split("\n").slice(0, 4)).toEqual(["755", "755", "644", "0022"]);
+      await endNode(masked, other);
+    } finally {
+      process.umask(before);
+      await rm(other.stateDir, { recursive: true, force: true });
+    }
+  });
+
   it("are kept from a node that would use the same prefix or addresses", async () => {
     const other = optionsAt({ devicePrefix: "ct6", part: 6 });
     try {

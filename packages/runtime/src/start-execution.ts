@@ -1,8 +1,9 @@
-import { chown, mkdir, writeFile } from "node:fs/promises";
+import { chown, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CastellanError } from "@castellan/domain";
 import { assembleRoot, rootPaths } from "./disk/root-filesystem.ts";
 import { type ExecutionRecord, writeRecord } from "./execution-record.ts";
+import { makeDirectory } from "./host/directories.ts";
 import { identify } from "./host/process.ts";
 import { egressRules } from "./network/egress.ts";
 import { addSandboxScript } from "./network/ruleset.ts";
@@ -22,7 +23,7 @@ export async function startExecution(
 ): Promise<RunningExecution> {
   const { slot, directory, record } = held;
   const laps = stopwatch();
-  await mkdir(directory, { mode: 0o710 });
+  await makeDirectory(directory, 0o710);
   await chown(directory, 0, slot.firstId);
   await writeRecord(directory, record);
   laps.lap("record");

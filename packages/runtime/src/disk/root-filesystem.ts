@@ -1,5 +1,6 @@
-import { chown, lstat, mkdir, writeFile } from "node:fs/promises";
+import { chmod, chown, lstat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { makeDirectory } from "../host/directories.ts";
 import { detach, mount, mountFlags, mountIdmapped, SystemCallError, unmount } from "../host/kernel.ts";
 import { allSettled } from "../settled.ts";
 import type { Slot } from "../slots.ts";
@@ -35,7 +36,7 @@ export interface RootFilesystem {
  */
 export async function assembleRoot(images: BlankImages, root: RootFilesystem): Promise<void> {
   const paths = rootPaths(root.directory);
-  await Promise.all([paths.disk, paths.lower, paths.root].map((path) => mkdir(path, { mode: 0o755 })));
+  await Promise.all([paths.disk, paths.lower, paths.root].map((path) => makeDirectory(path, 0o755)));
   await allSettled([mountUpper(images, root), mountLower(root)]);
   // index and nfs_export: file watchers that survive a checkpoint need file handles.
   const layers = `lowerdir=${paths.lower},upperdir=${paths.disk}/upper,workdir=${paths.disk}/work`;
@@ -52,20 +53,21 @@ async function mountUpper(images: BlankImages, root: RootFilesystem): Promise<vo
   );
   const upper = join(paths.disk, "upper");
   const owner = root.slot.firstId;
-  await mkdir(join(paths.disk, "work"), { mode: 0o700 });
-  await mkdir(upper, { mode: 0o755 });
+  await makeDirectory(join(paths.disk, "work"), 0o700);
+  await makeDirectory(upper, 0o755);
   await chown(upper, owner, owner);
   // The upper layer is new and nobody has written to it: its paths hold no links that lead elsewhere.
   for (const [path, content] of root.files) {
     const names = path.split("/");
     for (let depth = 1; depth < names.length; depth += 1) {
       const parent = names.slice(0, depth).join("/");
-      await mkdir(join(upper, parent), { mode: await modeInTemplate(root.template, parent) }).then(
+      await makeDirectory(join(upper, parent), await modeInTemplate(root.template, parent)).then(
         () => chown(join(upper, parent), owner, owner),
         ignoreCode("EEXIST"),
       );
     }
-    await writeFile(join(upper, path), content, { mode: 0o644, flag: "wx" });
+    await writeFile(join(upper, path), content, { flag: "wx" });
+    await chmod(join(upper, path), 0o644);
     await chown(join(upper, path), owner, owner);
   }
 }
