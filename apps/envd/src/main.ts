@@ -8,6 +8,9 @@ import { envdVersion } from "./version.ts";
 
 const log = jsonLines((line) => process.stderr.write(line));
 
+// Every sandbox pays for this process's memory: garbage is collected by the megabyte instead of by the sixteen.
+process.getBuiltinModule("node:v8").setFlagsFromString("--semi-space-growth-factor=1");
+
 // Whoever read the log may be gone, a restarted node for example. That is no reason to end.
 process.stderr.on("error", () => {});
 
