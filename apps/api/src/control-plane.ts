@@ -122,9 +122,11 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       for (const loop of loops) loop.start();
     },
     async close() {
-      await Promise.all(loops.map((loop) => loop.stop()));
+      const stopped = Promise.all(loops.map((loop) => loop.stop()));
       await Promise.all([rest.close(), registry.close()]);
+      // Cuts off the loops' calls to nodes that do not answer.
       directory.close();
+      await stopped;
       await writeBack.close();
     },
   };

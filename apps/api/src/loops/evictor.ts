@@ -1,5 +1,7 @@
+import type { SandboxRecord } from "@castellan/domain";
 import type { Services } from "../services.ts";
 import { createLoop, forEachAtOnce, type Loop } from "./loop.ts";
+import { byNode } from "./per-node.ts";
 
 const batch = 200;
 const atOnce = 16;
@@ -14,17 +16,25 @@ export function createEvictor({ store, ending, timing, logger }: Services): Loop
     name: "evictor",
     everyMs: timing.evictEveryMs,
     logger,
-    async run() {
+    async run(nodes) {
+      const claimed: SandboxRecord[] = [];
       await forEachAtOnce(
         await store.listEnded(batch),
         atOnce,
         async ({ teamId, sandboxId, executionId }) => {
-          const claimed = await store.claimEnded({ teamId, sandboxId, executionId }, "killing", timing.callMs * 3);
-          if (claimed !== undefined) await ending.finish(claimed, "timeout");
+          const record = await store.claimEnded({ teamId, sandboxId, executionId }, "killing", timing.callMs * 3);
+          if (record !== undefined) claimed.push(record);
         },
-        // It stays `killing`, and is tried again past its deadline.
-        ({ sandboxId, executionId }, error) => logger.warn({ sandboxId, executionId, err: error }, "not ended yet"),
+        notYet,
       );
+      for (const [nodeId, records] of byNode(claimed)) {
+        // What a busy node is not asked now stays `killing`, and is settled past its deadline.
+        nodes.begin(nodeId, () => forEachAtOnce(records, atOnce, (record) => ending.finish(record, "timeout"), notYet));
+      }
     },
   });
+
+  function notYet({ sandboxId, executionId }: SandboxRecord, error: unknown): void {
+    logger.warn({ sandboxId, executionId, err: error }, "not ended yet");
+  }
 }

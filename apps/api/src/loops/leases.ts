@@ -8,6 +8,8 @@ const atOnce = 16;
  * revives when the node reports it again.
  */
 export function createLeaseWatch({ store, directory, clock, timing, logger }: Services): Loop {
+  // While no control plane was there no node could renew its lease; each gets the time of one to find this process.
+  const patientUntil = performance.now() + timing.leaseMs;
   return createLoop({
     name: "leases",
     everyMs: timing.nodesEveryMs,
@@ -15,6 +17,7 @@ export function createLeaseWatch({ store, directory, clock, timing, logger }: Se
     async run() {
       await clock.sync();
       await directory.refresh();
+      if (performance.now() < patientUntil) return;
       const now = clock.now();
       const silent = directory.all().filter(({ record }) => record.leaseExpiresAt <= now);
       for (const { nodeId, record: node } of silent) {

@@ -1,9 +1,10 @@
 import type { Logger } from "@castellan/telemetry";
+import { createPerNode, type PerNode } from "./per-node.ts";
 
 /** Something that is done again and again, one run at a time. */
 export interface Loop {
   start(): void;
-  /** Waits for the run that is under way. */
+  /** Waits for the run that is under way, and for what it began. */
   stop(): Promise<void>;
 }
 
@@ -12,12 +13,14 @@ export interface LoopOptions {
   /** Between the end of one run and the start of the next, in milliseconds. */
   readonly everyMs: number;
   readonly logger: Logger;
-  readonly run: (signal: AbortSignal) => Promise<void>;
+  /** `nodes` is for what may take long: a run that waits for a slow node would hold up all others. */
+  readonly run: (nodes: PerNode, signal: AbortSignal) => Promise<void>;
 }
 
 /** A failing run is logged and followed by the next; the same failure is logged once a minute, not at every run. */
 export function createLoop({ name, everyMs, logger, run }: LoopOptions): Loop {
   const stopping = new AbortController();
+  const nodes = createPerNode();
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> | undefined;
   let complaint = { text: "", at: 0 };
@@ -28,6 +31,7 @@ export function createLoop({ name, everyMs, logger, run }: LoopOptions): Loop {
       stopping.abort();
       clearTimeout(timer);
       await running;
+      await nodes.idle();
     },
   };
 
@@ -40,7 +44,7 @@ export function createLoop({ name, everyMs, logger, run }: LoopOptions): Loop {
 
   async function once(): Promise<void> {
     try {
-      await run(stopping.signal);
+      await run(nodes, stopping.signal);
     } catch (error) {
       if (stopping.signal.aborted) return;
       const text = error instanceof Error ? error.message : String(error);

@@ -1,6 +1,7 @@
 import type { SandboxRecord } from "@castellan/domain";
 import type { Services } from "../services.ts";
 import { createLoop, forEachAtOnce, type Loop } from "./loop.ts";
+import { byNode } from "./per-node.ts";
 
 const batch = 1_000;
 const atOnce = 16;
@@ -14,19 +15,15 @@ export function createOverdueSettler({ store, ending, directory, clock, timing, 
     name: "overdue",
     everyMs: timing.overdueEveryMs,
     logger,
-    async run() {
-      const overdue = await store.listOverdue(batch);
-      await forEachAtOnce(overdue.filter(canBeAsked), atOnce, settle, ({ sandboxId, executionId, state }, error) =>
-        logger.warn({ sandboxId, executionId, state, err: error }, "not settled yet"),
-      );
+    async run(nodes) {
+      for (const [nodeId, records] of byNode(await store.listOverdue(batch))) {
+        // Asking a node without a lease costs a deadline each; it is asked once it is back, or forgotten.
+        const node = directory.peek(nodeId);
+        if (node !== undefined && node.record.leaseExpiresAt <= clock.now()) continue;
+        nodes.begin(nodeId, () => forEachAtOnce(records, atOnce, settle, notYet));
+      }
     },
   });
-
-  /** Asking a node without a lease costs a deadline each; it is asked once it is back, or forgotten. */
-  function canBeAsked({ nodeId }: SandboxRecord): boolean {
-    const node = directory.peek(nodeId);
-    return node === undefined || node.record.leaseExpiresAt > clock.now();
-  }
 
   async function settle(record: SandboxRecord): Promise<void> {
     switch (record.state) {
@@ -38,5 +35,9 @@ export function createOverdueSettler({ store, ending, directory, clock, timing, 
         // Nothing in this version begins a pause, a resume or a snapshot.
         logger.error({ sandboxId: record.sandboxId, state: record.state }, "nothing settles this state");
     }
+  }
+
+  function notYet({ sandboxId, executionId, state }: SandboxRecord, error: unknown): void {
+    logger.warn({ sandboxId, executionId, state, err: error }, "not settled yet");
   }
 }

@@ -24,31 +24,22 @@ interface Acknowledged {
  */
 export function createReconciler(services: Services): Loop {
   const { store, directory, ending, pusher, timing, logger } = services;
-  const busy = new Map<string, Promise<void>>();
   const acknowledged = new Map<string, Acknowledged>();
 
-  const loop = createLoop({
+  return createLoop({
     name: "reconciler",
     everyMs: timing.reconcileEveryMs,
     logger,
-    async run(signal) {
-      // A slow node holds up no other, and is not asked twice at once.
+    async run(nodes, signal) {
       for (const node of directory.all()) {
-        if (busy.has(node.nodeId) || signal.aborted) continue;
-        const round = reconcile(node, signal)
-          .catch((error) => logger.debug({ nodeId: node.nodeId, err: error }, "a node was not reconciled"))
-          .finally(() => busy.delete(node.nodeId));
-        busy.set(node.nodeId, round);
+        nodes.begin(node.nodeId, () =>
+          reconcile(node, signal).catch((error) =>
+            logger.debug({ nodeId: node.nodeId, err: error }, "a node was not reconciled"),
+          ),
+        );
       }
     },
   });
-  return {
-    start: loop.start,
-    async stop() {
-      await loop.stop();
-      await Promise.all(busy.values());
-    },
-  };
 
   async function reconcile(node: KnownNode, signal: AbortSignal): Promise<void> {
     const { nodeId } = node;

@@ -1,6 +1,8 @@
+import type { Epoch, SandboxRecord } from "@castellan/domain";
 import { liveFields } from "../nodes/messages.ts";
 import type { Services } from "../services.ts";
 import { createLoop, forEachAtOnce, type Loop } from "./loop.ts";
+import { byNode } from "./per-node.ts";
 
 const batch = 500;
 const atOnce = 64;
@@ -11,21 +13,24 @@ export function createRepusher({ store, pusher, directory, clock, timing, logger
     name: "repush",
     everyMs: timing.repushEveryMs,
     logger,
-    async run() {
+    async run(nodes) {
       const epoch = await store.epoch();
-      await forEachAtOnce(
-        await store.listPushDue(batch),
-        atOnce,
-        async (record) => {
-          const behind = liveFields.filter((field) => record[field].applied < record[field].revision);
-          const node = await directory.find(record.nodeId);
-          const answers = node !== undefined && node.record.leaseExpiresAt > clock.now();
-          if (answers && (await pusher.resend(record, behind, epoch, timing.confirmMs))) return;
-          const { teamId, sandboxId, executionId } = record;
-          await store.deferPush({ teamId, sandboxId, executionId }, answers ? timing.confirmMs : timing.leaseMs / 2);
-        },
-        ({ sandboxId, executionId }, error) => logger.warn({ sandboxId, executionId, err: error }, "not pushed yet"),
-      );
+      for (const [nodeId, records] of byNode(await store.listPushDue(batch))) {
+        nodes.begin(nodeId, () => forEachAtOnce(records, atOnce, (record) => push(record, epoch), notYet));
+      }
     },
   });
+
+  async function push(record: SandboxRecord, epoch: Epoch): Promise<void> {
+    const behind = liveFields.filter((field) => record[field].applied < record[field].revision);
+    const node = await directory.find(record.nodeId);
+    const answers = node !== undefined && node.record.leaseExpiresAt > clock.now();
+    if (answers && (await pusher.resend(record, behind, epoch, timing.confirmMs))) return;
+    const { teamId, sandboxId, executionId } = record;
+    await store.deferPush({ teamId, sandboxId, executionId }, answers ? timing.confirmMs : timing.leaseMs / 2);
+  }
+
+  function notYet({ sandboxId, executionId }: SandboxRecord, error: unknown): void {
+    logger.warn({ sandboxId, executionId, err: error }, "not pushed yet");
+  }
 }

@@ -1,4 +1,4 @@
-import type { NodeRecord } from "@castellan/domain";
+import { CastellanError, type NodeRecord } from "@castellan/domain";
 import type { SandboxStore } from "@castellan/store";
 import type { Logger } from "@castellan/telemetry";
 import type { NodeUpdates } from "../push/node-updates.ts";
@@ -21,7 +21,10 @@ export interface NodeDirectory {
   all(): readonly KnownNode[];
   /** From memory. */
   peek(nodeId: string): KnownNode | undefined;
-  /** Asks the store when memory does not have it. `undefined`: no such node was registered, or it was forgotten. */
+  /**
+   * Asks the store when memory does not have it. `undefined`: no such node was registered, or it was forgotten.
+   * @throws `unavailable` when that cannot be said.
+   */
   find(nodeId: string): Promise<KnownNode | undefined>;
   /** Asks the store for all nodes. */
   refresh(): Promise<void>;
@@ -45,6 +48,8 @@ export function createNodeDirectory({ store, logger, connect }: DirectoryOptions
     all: () => [...nodes.values()],
     peek: (nodeId) => nodes.get(nodeId),
     async find(nodeId) {
+      // An empty directory must not read as "forgotten".
+      if (closed) throw new CastellanError("unavailable", "The control plane is closing");
       if (!nodes.has(nodeId)) await directory.refresh();
       return nodes.get(nodeId);
     },

@@ -63,8 +63,12 @@ describe("updates on their way to a node", () => {
   test("what becomes due in one turn of the event loop leaves as one message", async () => {
     await warmUp();
     const before = node.messages;
-    const held = await Promise.all([updates.send(metadata("a", 5), 2_000), updates.send(metadata("b", 6), 2_000)]);
-    expect(held).toEqual([true, true]);
+    const someSteps = async (update: Update, steps: number) => {
+      for (let step = 0; step < steps; step += 1) await undefined;
+      return updates.send(update, 2_000);
+    };
+    const held = [someSteps(metadata("a", 5), 0), someSteps(metadata("b", 6), 20), someSteps(metadata("c", 7), 40)];
+    expect(await Promise.all(held)).toEqual([true, true, true]);
     expect(node.messages - before).toBe(1);
   });
 
