@@ -38,6 +38,9 @@ export function joinSockets(client: Duplex, sandbox: Duplex): Tunnel {
 }
 
 function reset(socket: Duplex): void {
-  if (socket instanceof Socket) socket.resetAndDestroy();
+  // With everything handed over and the end on its way a reset is refused, and Node would never close the socket then;
+  // the other side gets to see its end anyway.
+  const ending = socket.writableEnded && socket.writableLength === 0;
+  if (socket instanceof Socket && !ending) socket.resetAndDestroy();
   else socket.destroy();
 }

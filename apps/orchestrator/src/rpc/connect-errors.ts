@@ -53,7 +53,7 @@ export function fromConnectError(error: unknown): CastellanError {
   return new CastellanError(errorCodes[code], rawMessage, { cause: error });
 }
 
-/** Translates what handlers throw, and logs the causes that callers do not get to see. */
+/** Translates what handlers throw. What they throw on purpose has been logged where it happened. */
 export function errorInterceptor(logger: Logger): Interceptor {
   return (next) => async (request) => {
     try {
@@ -63,8 +63,8 @@ export function errorInterceptor(logger: Logger): Interceptor {
       // The caller's own deadline, or its going away, has the last word on how the call ended.
       const shown = request.signal.aborted ? ConnectError.from(request.signal.reason) : toConnectError(error);
       const fields = { err: error, rpc: `${service.name}.${method.name}`, code: Code[shown.code] };
-      if (shown.code === Code.Internal) logger.error(fields, "call failed");
-      else logger.debug(fields, "call refused");
+      if (error instanceof CastellanError || error instanceof ConnectError) logger.debug(fields, "call refused");
+      else logger.error(fields, "call failed");
       throw shown;
     }
   };

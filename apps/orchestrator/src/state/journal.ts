@@ -11,13 +11,15 @@ import { StateLog } from "./state-log.ts";
 export class Journal {
   readonly state: NodeState;
   readonly #log: StateLog;
+  readonly #logger: Logger;
   #waiting: Waiting[] = [];
   #flushSoon: NodeJS.Immediate | undefined;
   #seenEpoch: Epoch;
   #closed = false;
 
-  private constructor(log: StateLog, state: NodeState) {
+  private constructor(log: StateLog, state: NodeState, logger: Logger) {
     this.#log = log;
+    this.#logger = logger;
     this.state = state;
     this.#seenEpoch = state.epoch;
   }
@@ -28,7 +30,7 @@ export class Journal {
     const state = new NodeState();
     for (const record of records) state.apply(record);
     log.compact(state.snapshot(Date.now()));
-    return new Journal(log, state);
+    return new Journal(log, state, logger);
   }
 
   /**
@@ -80,6 +82,7 @@ export class Journal {
     try {
       this.#log.append(records);
     } catch (error) {
+      this.#logger.error({ err: error, records: records.length }, "cannot write the node's state");
       for (const { reject } of due) reject(error);
       return;
     }

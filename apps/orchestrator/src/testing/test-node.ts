@@ -137,7 +137,8 @@ export async function epochOf(node: TestNode): Promise<bigint> {
   return (await node.nodes.info({})).epoch;
 }
 
-function connectTo<T extends typeof SandboxService | typeof NodeService>(
+/** A client over a connection of its own; `connection.abort()` closes it. */
+export function connectTo<T extends typeof SandboxService | typeof NodeService>(
   baseUrl: string,
   service: T,
   token = clusterToken,
