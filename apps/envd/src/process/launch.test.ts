@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
@@ -39,6 +40,19 @@ describe("starting a command", () => {
     const { child, stdin, stdout, stderr } = await launch(command, pipes);
     stdin?.end("in");
     expect(await Promise.all([text(stdout), text(stderr), once(child, "exit")])).toEqual(["in", "err\n", [0, null]]);
+    pipes.dispose();
+  });
+
+  it("gets new pipes also when the shell that makes them has been killed", async () => {
+    const pipes = new PipePool(silent);
+    await pipes.prepare();
+    execFileSync("pkill", ["-9", "-P", String(process.pid), "-f", "while read -r _; do"]);
+    for (let count = 0; count < 12; count++) {
+      const pipe = await pipes.openOutput();
+      expect(pipe).toBeDefined();
+      pipe?.stream.destroy();
+      pipe?.closeChildEnd();
+    }
     pipes.dispose();
   });
 

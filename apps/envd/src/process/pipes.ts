@@ -76,14 +76,20 @@ export class PipePool {
   }
 
   async #makeBatch(): Promise<boolean> {
-    try {
-      if (!this.#shell?.alive) this.#shell = new Shell();
-      this.#ready.push(...(await this.#shell.makePipes()));
-      return true;
-    } catch (err) {
-      if (!this.#warned) this.#log.warn({ err }, "no pipes can be made, commands get socket pairs");
-      this.#warned = true;
-      return false;
+    // A shell that somebody has killed is no reason to do without; one that cannot do it is.
+    for (let attempt = 1; ; attempt++) {
+      try {
+        if (!this.#shell?.alive) this.#shell = new Shell();
+        this.#ready.push(...(await this.#shell.makePipes()));
+        return true;
+      } catch (err) {
+        this.#shell?.end();
+        this.#shell = undefined;
+        if (attempt < maxAttempts) continue;
+        if (!this.#warned) this.#log.warn({ err }, "no pipes can be made, commands get socket pairs");
+        this.#warned = true;
+        return false;
+      }
     }
   }
 }
@@ -107,6 +113,8 @@ const script = [
   "echo; done",
 ].join("\n");
 
+const maxAttempts = 3;
+
 /** How long the shell may take for a batch, and is kept for the next one. */
 const batchMs = 5_000;
 const idleMs = 2_000;
@@ -114,7 +122,7 @@ const idleMs = 2_000;
 /** A shell that makes pipes when asked and ends soon after it was asked last. */
 class Shell {
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
-  readonly #idle: NodeJS.Timeout;
+  #idle: NodeJS.Timeout | undefined;
   /** What the batch that is being made waits for. */
   #pending: PromiseWithResolvers<void> | undefined;
   #failure: Error | undefined;
@@ -125,7 +133,6 @@ class Shell {
     this.#child.stdin.on("error", (error) => this.#fail(error));
     this.#child.once("exit", () => this.#fail(new Error("the shell has ended")));
     this.#child.stdout.on("data", () => this.#pending?.resolve());
-    this.#idle = setTimeout(() => this.end(), idleMs);
   }
 
   get alive(): boolean {
@@ -135,6 +142,7 @@ class Shell {
   /** @throws Error when the shell has ended, is stuck, or does not use pipes for here-documents. */
   async makePipes(): Promise<Ends[]> {
     if (this.#failure) throw this.#failure;
+    clearTimeout(this.#idle);
     this.#pending = Promise.withResolvers();
     const giveUp = setTimeout(() => this.#fail(new Error("the shell does not answer")), batchMs);
     try {
@@ -142,9 +150,16 @@ class Shell {
       await this.#pending.promise;
     } finally {
       clearTimeout(giveUp);
-      this.#idle.refresh();
     }
-    return descriptors.map((descriptor) => openBothEnds(`/proc/${this.#child.pid}/fd/${descriptor}`));
+    this.#idle = setTimeout(() => this.end(), idleMs);
+    const pipes: Ends[] = [];
+    try {
+      for (const descriptor of descriptors) pipes.push(openBothEnds(`/proc/${this.#child.pid}/fd/${descriptor}`));
+      return pipes;
+    } catch (error) {
+      for (const ends of pipes) close(ends);
+      throw error;
+    }
   }
 
   end(): void {
