@@ -4,7 +4,7 @@ import { createServer as createTcpServer } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { portOf } from "./testing/gateway.ts";
-import { ask, executionId, open, type Rig, sandboxId, startRig, to, until } from "./testing/rig.ts";
+import { ask, atEnd, executionId, open, type Rig, sandboxId, startRig, to, until } from "./testing/rig.ts";
 
 const named = `E2b-Sandbox-Id: ${sandboxId}\r\nE2b-Sandbox-Port: 80\r\n`;
 
@@ -115,6 +115,37 @@ describe("answers as they come", () => {
     expect(received()).toMatch(/^HTTP\/1.1 103 Early Hints\r\nLink: <\/a.css>; rel=preload\r\n\r\nHTTP\/1.1 200 /);
     expect(received()).toContain("Trailer: Grpc-Status");
     expect(received()).toMatch(/body\r\n0\r\nGrpc-Status: 0\r\n\r\n$/);
+  });
+
+  test("an announcement of trailers that cannot come is left out, and breaks nothing", async () => {
+    const server = createTcpServer((socket) => {
+      socket.on("error", () => {});
+      socket.on("data", (data) => {
+        const seen = data.toString("latin1");
+        const head = `HTTP/1.1 ${seen.includes("/304") ? 304 : 200} OK\r\nTrailer: X\r\nSeen: ${seen.includes("Trailer")}\r\n`;
+        const framing = seen.includes("/length") ? "Content-Length: 0" : "Transfer-Encoding: chunked";
+        const body = seen.startsWith("HEAD") || seen.includes("/304") || seen.includes("/length") ? "" : "0\r\n\r\n";
+        socket.write(`${head}${framing}\r\n\r\n${body}`);
+      });
+    });
+    await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+    atEnd(() => server.close());
+    const rig = await startRig();
+    rig.gateway.run(sandboxId, executionId, { 80: portOf(server) });
+    for (const line of [
+      "HEAD / HTTP/1.1",
+      "GET /304 HTTP/1.1",
+      "GET /length HTTP/1.1",
+      "GET / HTTP/1.0",
+      "POST / HTTP/1.1",
+    ]) {
+      const { socket, received } = await open(rig);
+      socket.write(`${line}\r\nHost: x\r\nTrailer: Y\r\n${named}\r\n`);
+      await until("an answer", () => received().includes("\r\n\r\n"));
+      expect(received()).toMatch(/^HTTP\/1\.1 (200|304) OK\r\n/);
+      expect(received()).toContain("Seen: false");
+      expect(received().includes("Trailer: X")).toBe(line.startsWith("POST"));
+    }
   });
 
   test("a server of HTTP/1.0 whose body ends with the connection", async () => {

@@ -136,8 +136,9 @@ function sendBody({ request, expectsContinue }: Passage, upstream: ClientRequest
   });
 }
 
-function passAnswer(answer: IncomingMessage, { response, address }: Passage): void {
-  response.writeHead(answer.statusCode ?? 502, answer.statusMessage ?? "", responseHeaders(answer, address));
+function passAnswer(answer: IncomingMessage, { request, response, address }: Passage): void {
+  const headers = responseHeaders(answer, request, address);
+  response.writeHead(answer.statusCode ?? 502, answer.statusMessage ?? "", headers);
   flushSoon(response);
   answer.pipe(response, { end: false });
   answer.once("end", () => {

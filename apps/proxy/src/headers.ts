@@ -51,9 +51,11 @@ const routing = new Set(["e2b-sandbox-id", "e2b-sandbox-port"]);
  */
 export function requestHeaders(request: IncomingMessage, address: Address, domain: string): string[] {
   const nominated = nominatedBy(request.headers.connection);
+  const chunked = request.headers["transfer-encoding"] !== undefined;
   const headers: string[] = [];
   for (const [name, value, lower] of pairs(request.rawHeaders)) {
     if (notForSandboxes.has(lower) || nominated?.has(lower)) continue;
+    if (lower === "trailer" && !chunked) continue;
     // On a port's own host these did not route, and may name another sandbox.
     if (address.by === "host" && routing.has(lower)) continue;
     if (lower === "authorization" && isApiKey(value)) continue;
@@ -64,7 +66,7 @@ export function requestHeaders(request: IncomingMessage, address: Address, domai
   else headers.push("X-Forwarded-Host", host);
   headers.push("X-Forwarded-For", clientAddress(request), "X-Forwarded-Proto", isSecure(request) ? "https" : "http");
   if (/\btrailers\b/i.test(String(request.headers.te))) headers.push("TE", "trailers");
-  if (request.headers["transfer-encoding"] !== undefined) headers.push("Transfer-Encoding", "chunked");
+  if (chunked) headers.push("Transfer-Encoding", "chunked");
   else if (request.headers["content-length"] === undefined && usuallyHasBody(request.method)) {
     headers.push("Content-Length", "0");
   }
@@ -72,11 +74,13 @@ export function requestHeaders(request: IncomingMessage, address: Address, domai
 }
 
 /** Header names and values in turn, as the client gets them. A sandbox's own CORS headers stand as they are. */
-export function responseHeaders(answer: IncomingMessage, address: Address): string[] {
+export function responseHeaders(answer: IncomingMessage, request: IncomingMessage, address: Address): string[] {
   const nominated = nominatedBy(answer.headers.connection);
+  const trailing = answer.headers["transfer-encoding"] !== undefined && mayHaveTrailers(answer, request);
   const headers: string[] = [];
   for (const [name, value, lower] of pairs(answer.rawHeaders)) {
     if (notForClients.has(lower) || nominated?.has(lower)) continue;
+    if (lower === "trailer" && !trailing) continue;
     if (address.by === "header" && notForSharedOrigin.has(lower)) continue;
     headers.push(name, value);
   }
@@ -93,6 +97,12 @@ export function endToEnd(raw: readonly string[], to: "sandbox" | "client"): [str
   return Array.from(pairs(raw), ([name, value, lower]): [string, string] | undefined =>
     dropped.has(lower) || notNominable.has(lower) || lower === "authorization" ? undefined : [name, value],
   ).filter((pair) => pair !== undefined);
+}
+
+/** Only behind a body in chunks is there a place for what `Trailer` announces; Node refuses to announce it elsewhere. */
+function mayHaveTrailers(answer: IncomingMessage, request: IncomingMessage): boolean {
+  const empty = request.method === "HEAD" || answer.statusCode === 204 || answer.statusCode === 304;
+  return !empty && request.httpVersion !== "1.0";
 }
 
 /** Whether a message has a body, by its framing. */
