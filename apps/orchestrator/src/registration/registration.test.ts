@@ -22,12 +22,12 @@ describe("a node's registration", () => {
   };
 
   it("describes the node and is renewed three times in a lease", async () => {
-    const controlPlane = await controlPlaneOf({ leaseMs: 300 });
+    const controlPlane = await controlPlaneOf({ leaseMs: 900 });
     const node = await nodeOf(controlPlane.url);
     await node.startSandbox();
     const began = performance.now();
-    await expect.poll(() => controlPlane.registrations.length).toBeGreaterThanOrEqual(4);
-    expect(performance.now() - began).toBeLessThan(1_000);
+    await expect.poll(() => controlPlane.registrations.length, { timeout: 5_000 }).toBeGreaterThanOrEqual(4);
+    expect(performance.now() - began).toBeLessThan(2_700);
     expect(controlPlane.tokens[0]).toBe(`Bearer ${clusterToken}`);
     expect(controlPlane.registrations.at(-1)).toMatchObject({
       epoch,

@@ -66,6 +66,8 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
     },
     interceptors: [errorInterceptor(logger)],
     readMaxBytes: maxMessageBytes,
+    // Compressing a batch's confirmations costs more than everything else about them.
+    acceptCompression: [],
     shutdownSignal: shutdown.signal,
   });
   await app.listen({ host, port });
