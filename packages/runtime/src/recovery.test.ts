@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { rm } from "node:fs/promises";
-import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { createRuncRuntime, type SandboxRuntime } from "./index.ts";
 import { belongings, endNode, nothing, optionsAt, runInside, specFor } from "./testing/test-node.ts";
@@ -49,7 +49,7 @@ describe.skipIf(cannotRun !== undefined)(`a node process that is killed${cannotR
   });
 
   function crashing(ids: string[]): Crashing {
-    const script = join(import.meta.dirname, "testing/crashing-node.ts");
+    const script = fileURLToPath(new URL("testing/crashing-node.ts", import.meta.url));
     const args = ["--conditions=source", script, options.devicePrefix, "2", "start", ...ids];
     const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
     const said: Record<string, unknown>[] = [];

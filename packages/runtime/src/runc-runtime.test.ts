@@ -321,7 +321,7 @@ while True:
   });
 
   it("have a state directory that a second node process cannot take", async () => {
-    const script = `import { createRuncRuntime } from ${JSON.stringify(join(import.meta.dirname, "index.ts"))};
+    const script = `import { createRuncRuntime } from ${JSON.stringify(new URL("index.ts", import.meta.url).href)};
       await createRuncRuntime({ ...${JSON.stringify(options)}, logger: console }).then(() => console.log("taken"), (e) => console.log(e.code));`;
     const args = ["--conditions=source", "--input-type=module", "-e", script];
     expect(spawnSync(process.execPath, args, { encoding: "utf8" }).stdout.trim()).toBe("conflict");

@@ -4,6 +4,7 @@ import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { hasCode } from "@castellan/domain";
 import { currentCgroupLayout } from "../cgroup/layout.ts";
 import { loopDevicesOver } from "../disk/loop-device.ts";
@@ -31,7 +32,7 @@ export function optionsAt(place: Place, more: Partial<RuntimeOptions> = {}): Run
     uidBase: 0x4000_0000 + place.part * 0x100_0000,
     daemon: {
       nodeBinary: process.execPath,
-      bundle: join(import.meta.dirname, "daemon.mjs"),
+      bundle: fileURLToPath(new URL("daemon.mjs", import.meta.url)),
       init: "/usr/bin/tini-static",
     },
     logger: silent,
