@@ -16,7 +16,7 @@ await runMain(async () => {
   } else {
     if (process.getuid() !== 0) {
       throw new Failure("Starting sandboxes needs root: mounts, namespaces and a firewall. Run:", [
-        `sudo env "PATH=$PATH" npm start${args.map((arg) => ` ${arg}`).join("")}`,
+        `sudo env "PATH=$PATH" npm start${args.length > 0 ? ` -- ${args.join(" ")}` : ""}`,
       ]);
     }
     await prepare("start", { data, signal: interruption.signal });

@@ -6,8 +6,9 @@ import { step } from "./steps.mjs";
 
 /** Makes sure that the base template below `data` is there and current; returns its root filesystem's path. */
 export async function buildBaseTemplate(data, signal) {
-  return await step("Building the base template (a minute or two, once)", (update) => build(data, update, signal), {
+  return await step("Building the base template", (update) => build(data, update, signal), {
     lazy: true,
+    hint: "a minute or two, once",
   });
 }
 

@@ -86,7 +86,7 @@ async function install(packages, update, signal) {
     await run("dpkg", ["--configure", "-a"], { env: environment(), signal, unkillable: true });
     result = await apt(args, update, signal);
   }
-  if (!result.ok && !wasUpdated) {
+  if (!result.ok && !wasUpdated && !isUnreachable(result.output)) {
     // The lists that are there may be older than the archive.
     await updateLists(update, signal);
     result = await apt(args, update, signal);
@@ -97,6 +97,11 @@ async function install(packages, update, signal) {
       ["apt-get update", `apt-get install --no-install-recommends ${packages.join(" ")}`],
     );
   }
+}
+
+/** Whether apt says that it got no answer at all: then the lists would get none either. */
+function isUnreachable(output) {
+  return /Temporary failure resolving|Could not resolve|Could not connect|Unable to connect|timed out/.test(output);
 }
 
 /** A list of some third party may fail to load without harm, so only the installation decides. */
@@ -124,9 +129,9 @@ function apt(args, update, signal) {
       "-o",
       "Dpkg::Options::=--force-confold",
       "-o",
-      "Acquire::Retries=3",
+      "Acquire::Retries=1",
       "-o",
-      "Acquire::http::Timeout=30",
+      "Acquire::http::Timeout=20",
       "-o",
       "APT::Status-Fd=3",
       ...args,

@@ -17,7 +17,7 @@ export async function runMain(main) {
   } catch (error) {
     if (error instanceof Failure) {
       const fix = error.fix.length === 0 ? "" : `\n${error.fix.map((line) => `    ${line}`).join("\n")}`;
-      console.error(`\n${error.message}${fix}`);
+      console.error(`${error.message}${fix}`);
     } else {
       console.error(error);
     }

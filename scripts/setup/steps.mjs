@@ -1,4 +1,4 @@
-const width = 24;
+const width = 20;
 const frames = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 
 /**
@@ -8,12 +8,13 @@ const frames = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "
  * @param {string} title what is done, in a few words
  * @param {(update: (fraction?: number, detail?: string) => void) => Promise<T>} work gets a function to report how far
  *   it is (0 to 1, undefined where that cannot be known) and what it does at the moment
- * @param {{ lazy?: boolean, out?: NodeJS.WriteStream }} [options] lazy: say nothing before the first report, for work
- *   that mostly has nothing to do
+ * @param {object} [options]
+ * @param {boolean} [options.lazy] say nothing before the first report, for work that mostly has nothing to do
+ * @param {string} [options.hint] how long it takes, where no bar shows it
  * @returns {Promise<T>} what the work returned
  */
-export async function step(title, work, { lazy = false, out = process.stderr } = {}) {
-  const line = out.isTTY ? movingLine(title, out) : plainLine(title, out);
+export async function step(title, work, { lazy = false, hint, out = process.stderr } = {}) {
+  const line = out.isTTY ? movingLine(title, out) : plainLine(hint === undefined ? title : `${title} (${hint})`, out);
   if (!lazy) line.begin();
   try {
     const result = await work((fraction, detail) => {
