@@ -34,7 +34,10 @@ export interface SandboxStore {
    * then in force. A `known` below the epoch changes nothing.
    */
   raiseEpoch(known: Epoch | Revision): Promise<Epoch>;
-  /** Stops timers and connections. Calls in flight and later ones are rejected with `unavailable`. Idempotent. */
+  /**
+   * Stops timers and connections. Calls in flight are answered or rejected with `unavailable`, later ones are rejected.
+   * Idempotent.
+   */
   close(): Promise<void>;
 
   // Teams

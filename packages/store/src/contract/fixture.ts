@@ -79,7 +79,7 @@ export async function createOne(
   teamId: string,
   changes: Partial<NewSandboxRecord> = {},
 ): Promise<SandboxRecord> {
-  return store.create(await newRecord(store, teamId, changes), 1000);
+  return store.create(await newRecord(store, teamId, changes), 1_000_000);
 }
 
 /** A running sandbox whose node has confirmed everything. */

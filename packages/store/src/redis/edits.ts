@@ -14,7 +14,7 @@ import type { Confirmation, EgressEdit, EndTimeEdit, LiveCommit, MetadataEdit } 
 import type { RedisConnection } from "./connection.ts";
 import * as lua from "./lua/edits.ts";
 import type { Script } from "./lua/script.ts";
-import { decodeRecord, unexpected } from "./records.ts";
+import { checkOneLine, decodeRecord, unexpected } from "./records.ts";
 
 type Edit = MetadataEdit | EndTimeEdit | EgressEdit;
 
@@ -37,6 +37,7 @@ export function editEgress(store: RedisConnection, edit: EgressEdit, pushGrace: 
 
 /** One script per team, so that each stays in its slot. */
 export async function confirm(store: RedisConnection, reports: readonly Confirmation[]): Promise<void> {
+  checkOneLine(...reports.map(({ bootId }) => bootId));
   const byTeam = Map.groupBy(reports, (report) => report.teamId);
   const calls = [...byTeam].flatMap(([teamId, ofTeam]) =>
     portions(ofTeam, reportsPerScript).map((portion) =>

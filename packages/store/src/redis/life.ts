@@ -1,11 +1,4 @@
-import {
-  CastellanError,
-  mayBecome,
-  type SandboxIdentity,
-  type SandboxRecord,
-  sandboxNotFound,
-  stateConflict,
-} from "@castellan/domain";
+import { mayBecome, type SandboxIdentity, type SandboxRecord, sandboxNotFound, stateConflict } from "@castellan/domain";
 import { encodeEgress, encodeIdentity } from "../identity.ts";
 import { defaultStateDeadlineMs, tombstoneKeptMs } from "../options.ts";
 import { executionRemoved, noSuchTeam, otherExecution, quotaExceeded, sandboxExists } from "../refusals.ts";
@@ -14,7 +7,7 @@ import type { AdoptedSandbox, ExecutionKey, NewSandboxRecord, Transition } from 
 import type { RedisConnection } from "./connection.ts";
 import { nodeTeamsKey, sandboxTeamKey, teamEpochKey } from "./keys.ts";
 import * as lua from "./lua/life.ts";
-import { decodeRecord, flatMetadata, metadataBytes, unexpected } from "./records.ts";
+import { checkOneLine, decodeRecord, flatMetadata, metadataBytes, unexpected } from "./records.ts";
 import { expectWork } from "./work.ts";
 
 export async function create(
@@ -108,11 +101,13 @@ export async function claimEnded(
 
 export async function remove(store: RedisConnection, execution: ExecutionKey): Promise<boolean> {
   const { teamId, sandboxId, executionId } = execution;
-  const args = [sandboxId, executionId, tombstoneKeptMs];
-  const answer = await store.changeTeam(lua.remove, teamId, args);
+  // The way to the tombstone, also of a sandbox that was never here; it outlives the tombstone by little.
+  const key = sandboxTeamKey(sandboxId);
+  await store.command((redis) => redis.set(key, teamId, "PX", tombstoneKeptMs, "NX"));
+  const answer = await store.changeTeam(lua.remove, teamId, [sandboxId, executionId, tombstoneKeptMs]);
   const removed = answer[1] === 1;
-  // The way to the tombstone outlives it by little; if this is not reached, a small entry stays behind.
-  if (removed) await store.command((redis) => redis.pexpire(sandboxTeamKey(sandboxId), tombstoneKeptMs));
+  // If this is not reached, a small entry stays behind.
+  if (removed) await store.command((redis) => redis.pexpire(key, tombstoneKeptMs));
   return removed;
 }
 
@@ -163,18 +158,13 @@ function templateNames({ templateId, templateAlias }: SandboxIdentity): [string,
   return [JSON.stringify(templateId), templateAlias === undefined ? "" : JSON.stringify(templateAlias)];
 }
 
-/** Ids stand on lines of a record. */
-function checkOneLine(...ids: readonly string[]): void {
-  if (ids.some((id) => id.includes("\n"))) throw new CastellanError("invalid_argument", "An id has a line break");
-}
-
 /**
  * Whether to refuse without writing anything: what leads to a record is written before it, and refusals at the limit
  * would leave it behind by the thousand. The script that creates decides.
  */
 async function isAtLimit(store: RedisConnection, sandbox: NewSandboxRecord, limit: number): Promise<boolean> {
-  const { teamId, sandboxId } = sandbox;
-  const answer = await store.readTeam(lua.isAtLimit, teamId, [sandboxId, limit]);
+  const { teamId, sandboxId, executionId } = sandbox;
+  const answer = await store.readTeam(lua.isAtLimit, teamId, [sandboxId, executionId, limit]);
   if (answer[0] === "noteam") throw noSuchTeam();
   return answer[1] === 1;
 }
@@ -190,7 +180,10 @@ async function leadTo(
     store.command((redis) => (known === "NX" ? redis.set(key, teamId, "NX") : redis.set(key, teamId))),
     store.command((redis) => redis.sadd(nodeTeamsKey(nodeId), teamId)),
   ]);
-  if (written === null && (await store.command((redis) => redis.get(key))) !== teamId) throw sandboxExists(sandboxId);
+  if (written !== null) return;
+  if ((await store.command((redis) => redis.get(key))) !== teamId) throw sandboxExists(sandboxId);
+  // A removal may have left it to expire.
+  await store.command((redis) => redis.persist(key));
 }
 
 function micros(millis: number): number {

@@ -68,6 +68,11 @@ const at = {
   made: position("made"),
 };
 
+/** Ids stand on lines of a record. @throws `invalid_argument` */
+export function checkOneLine(...ids: readonly string[]): void {
+  if (ids.some((id) => id.includes("\n"))) throw new CastellanError("invalid_argument", "An id has a line break");
+}
+
 export function flatMetadata(metadata: Metadata): string[] {
   return [...metadata].flat();
 }

@@ -125,8 +125,8 @@ async function look(store: RedisConnection, work: Work, teamId: string, limit: n
 }
 
 async function settle(store: RedisConnection, work: Work, { teamId, next, idle }: Look): Promise<void> {
-  if (next !== undefined) await lower(store, work, teamId, next);
-  else if (work === "push" && idle) await putOff(store, teamId);
+  if (next !== undefined && next < putOffMs[work] * 1000) await lower(store, work, teamId, next);
+  else if (work === "push" && idle && next === undefined) await putOff(store, teamId);
 }
 
 async function ofTeamOnNode(store: RedisConnection, teamId: string, nodeId: string): Promise<SandboxRecord[]> {

@@ -113,7 +113,7 @@ function openFile(path: string, synchronous: Synchronous): DatabaseSync {
   let db: DatabaseSync | undefined;
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    closeSync(openSync(path, "a", 0o600));
+    makeFile(path);
     chmodSync(path, 0o600);
     db = new DatabaseSync(path, { timeout: 250 });
     // Exclusive before WAL: the lock is held until close, and the log needs no shared memory.
@@ -129,6 +129,18 @@ function openFile(path: string, synchronous: Synchronous): DatabaseSync {
       throw new CastellanError("unavailable", `The database ${path} is open in another process`, { cause: error });
     }
     throw new CastellanError("internal", `The database ${path} cannot be opened`, { cause: error });
+  }
+}
+
+/**
+ * Makes the file with its mode before SQLite opens it. One that is there is not opened: closing it would drop the lock of
+ * a store that this very process has open on it, for such is the way of POSIX locks.
+ */
+function makeFile(path: string): void {
+  try {
+    closeSync(openSync(path, "wx", 0o600));
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
   }
 }
 

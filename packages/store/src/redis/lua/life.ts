@@ -19,14 +19,14 @@ local function insert(id, identity, given, meta)
 end
 `;
 
-/** ARGV: 1 sandbox, 2 the team's limit. Answers {'ok', 1} when it is reached and the sandbox is not there yet. */
+/** ARGV: 1 sandbox, 2 execution, 3 the team's limit. Answers {'ok', 1} when that is all that a create would be told. */
 export const isAtLimit = script(
   "isAtLimit",
   base,
   `
 if call('EXISTS', P .. 'team') == 0 then return {'noteam'} end
-if call('EXISTS', P .. 's:' .. ARGV[1]) == 1 then return {'ok', 0} end
-return {'ok', call('SCARD', P .. 'live') >= tonumber(ARGV[2]) and 1 or 0}
+if call('EXISTS', P .. 's:' .. ARGV[1], P .. 'x:' .. ARGV[1] .. ':' .. ARGV[2]) > 0 then return {'ok', 0} end
+return {'ok', call('SCARD', P .. 'live') >= tonumber(ARGV[3]) and 1 or 0}
 `,
 );
 

@@ -1,0 +1,107 @@
+import { Redis } from "ioredis";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { edit, idsOf, manifest, newTeam, quietLogger, runOne, tags } from "../contract/fixture.ts";
+import { openStore } from "../open.ts";
+import type { SandboxStore } from "../store.ts";
+import { type RedisServer, startRedisServer } from "../testing/redis-server.ts";
+
+let server: RedisServer;
+let store: SandboxStore;
+let redis: Redis;
+beforeAll(async () => {
+  server = await startRedisServer();
+  store = await openStore(server.url, { logger: quietLogger, pushGraceMs: 1 });
+  redis = new Redis(server.url);
+});
+afterAll(async () => {
+  redis?.disconnect();
+  await store?.close();
+  await server?.stop();
+});
+
+/** How many scripts the server has run. */
+async function scriptCalls(): Promise<number> {
+  const stats = await redis.info("commandstats");
+  return Number(/cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1] ?? 0);
+}
+
+describe("looking for work across teams", () => {
+  it("finds the due of hundreds of teams, each once, the most urgent first, and asks few others", async () => {
+    const teams = await Promise.all(Array.from({ length: 300 }, () => newTeam(store)));
+    // A first look puts the teams off in which nothing runs.
+    await store.listPushDue(1000);
+    const records = [];
+    for (const teamId of teams.slice(0, 150)) records.push(await runOne(store, teamId));
+    for (const record of records) await edit(store, record, { a: "1" });
+    const wanted = idsOf(records).sort();
+    await expect.poll(async () => idsOf(await store.listPushDue(1000)).sort(), { timeout: 10_000 }).toEqual(wanted);
+    const found = await store.listPushDue(1000);
+    expect(new Set(idsOf(found)).size).toBe(found.length);
+    expect(found.map(({ metadata }) => metadata.revision)).toEqual(
+      found.map(({ metadata }) => metadata.revision).toSorted((a, b) => a - b),
+    );
+    expect(idsOf(await store.listPushDue(7))).toHaveLength(7);
+
+    // Once they were looked at, teams with no end in sight are not asked again for a while.
+    await store.listEnded(1000);
+    const before = await scriptCalls();
+    await store.listEnded(1000);
+    expect((await scriptCalls()) - before).toBeLessThan(10);
+  });
+
+  it("finds more of one team than one script reads", async () => {
+    const teamId = await newTeam(store);
+    const records = await Promise.all(Array.from({ length: 250 }, () => runOne(store, teamId, { lifetimeMs: 1 })));
+    const found = async () => idsOf(await store.listEnded(1000), teamId).sort();
+    await expect.poll(found, { timeout: 5000 }).toEqual(idsOf(records).sort());
+    expect(idsOf(await store.listEnded(220))).toHaveLength(220);
+  });
+
+  it("comes back to a team that somebody took and never looked at", async () => {
+    const teamId = await newTeam(store);
+    const record = await runOne(store, teamId, { lifetimeMs: 1 });
+    // As a process leaves it that dies between taking the team and looking at it.
+    const soon = (await store.now()) + 300_000;
+    await redis.zadd("cs:work:ends", "XX", soon, teamId);
+    expect(idsOf(await store.listEnded(1000), teamId)).toEqual([]);
+    await expect
+      .poll(async () => idsOf(await store.listEnded(1000), teamId), { timeout: 5000 })
+      .toEqual([record.sandboxId]);
+  });
+
+  it("expects work before it is there, so that a crash in between loses none", async () => {
+    const teamId = await newTeam(store);
+    await store.listEnded(1000);
+    await runOne(store, teamId, { lifetimeMs: 50 });
+    const due = Number(await redis.zscore("cs:work:ends", teamId));
+    expect(due).toBeLessThanOrEqual((await store.now()) + 50_000);
+  });
+});
+
+describe("a listing in Redis", () => {
+  it("looks at a bounded number of entries per script, and is not held up by tags that never meet", async () => {
+    const teamId = await newTeam(store);
+    const each = 2100;
+    for (let i = 0; i < 2 * each; i += 100) {
+      await Promise.all(
+        Array.from({ length: 100 }, async (_, n) => {
+          const value = (i + n) % 2 === 0 ? tags({ even: "1", all: "1" }) : tags({ odd: "1", all: "1" });
+          await store.adopt(await manifest(store, teamId, { metadata: { value, revision: 1 } }));
+        }),
+      );
+    }
+    const query = { states: ["running", "paused"], order: "desc", limit: 100 } as const;
+    const before = await scriptCalls();
+    expect(await store.list(teamId, { ...query, filter: tags({ even: "1", odd: "1" }) })).toEqual({ sandboxes: [] });
+    expect((await scriptCalls()) - before).toBe(2);
+    expect(await store.countRunning(teamId, tags({ even: "1", odd: "1" }))).toBe(0);
+    expect(await store.countRunning(teamId, tags({ even: "1", all: "1" }))).toBe(each);
+
+    // The rarest tag leads, so that a common one beside it costs nothing.
+    const rare = await runOne(store, teamId, { metadata: tags({ all: "1", rare: "1" }) });
+    const single = await scriptCalls();
+    const filter = tags({ all: "1", rare: "1" });
+    expect(idsOf((await store.list(teamId, { ...query, filter })).sandboxes)).toEqual([rare.sandboxId]);
+    expect((await scriptCalls()) - single).toBe(1);
+  }, 120_000);
+});
