@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Cluster, errorBody, eventually, gate, startCluster, stringField } from "./testing/cluster.ts";
+import { type Cluster, errorBody, eventually, gate, overriding, startCluster, stringField } from "./testing/cluster.ts";
 
 describe("how long a sandbox lives", () => {
   let cluster: Cluster;
@@ -130,6 +130,20 @@ describe("ending a sandbox", () => {
     const answers = await Promise.all(Array.from({ length: 8 }, () => cluster.call("DELETE", `/sandboxes/${id}`)));
     expect(answers.filter(({ status }) => status !== 204 && status !== 404)).toEqual([]);
     expect(answers.filter(({ status }) => status === 204).length).toBeGreaterThan(0);
+  });
+
+  test("a kill that is overtaken by another one succeeds as well", async () => {
+    await using cluster = await startCluster({ nodes: 0, loops: false });
+    const { store } = cluster;
+    const raced = overriding(store, {
+      async transition(change) {
+        if (change.to === "killing") await store.remove(change);
+        return await store.transition(change);
+      },
+    });
+    await using slower = await startCluster({ store: raced, closeStore: false });
+    const id = await slower.create();
+    expect((await slower.call("DELETE", `/sandboxes/${id}`)).status).toBe(204);
   });
 
   test("a kill whose node does not answer is a 503, and is carried out when the node is back", async () => {

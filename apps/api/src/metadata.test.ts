@@ -1,6 +1,6 @@
 import { CastellanError } from "@castellan/domain";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Cluster, errorBody, failing, field, gate, numberField, startCluster } from "./testing/cluster.ts";
+import { type Cluster, errorBody, field, gate, numberField, overriding, startCluster } from "./testing/cluster.ts";
 
 describe("editing metadata", () => {
   let cluster: Cluster;
@@ -189,7 +189,10 @@ test("a fault of the store says only that the edit failed, and that it is not th
   await using cluster = await startCluster();
   const id = await cluster.create();
   const { store } = cluster;
-  const faulty = failing(store, "editMetadata", new CastellanError("internal", "page 7 of the database is torn"));
+  const torn = async () => {
+    throw new CastellanError("internal", "page 7 of the database is torn");
+  };
+  const faulty = overriding(store, { editMetadata: torn });
   {
     await using broken = await startCluster({ store: faulty, nodes: 0, closeStore: false });
     const headers = { "X-API-Key": cluster.key };

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type Cluster, eventually, field, gate, numberField, startCluster } from "./testing/cluster.ts";
+import { type Cluster, eventually, field, gate, numberField, overriding, startCluster } from "./testing/cluster.ts";
 
 /** The node's map and the store's, once the node has confirmed the store's revision. */
 async function agreed(cluster: Cluster, id: string): Promise<unknown> {
@@ -119,8 +119,24 @@ test("a node that refuses an update does not make the client wait for the deadli
   await using cluster = await startCluster({ loops: false, timing: { confirmMs: 20_000 } });
   const id = await cluster.create();
   cluster.node.sandboxes.delete(id);
+  const began = performance.now();
   const answer = await cluster.patch(id, { a: "1" });
   expect(answer.status).toBe(202);
+  expect(performance.now() - began).toBeLessThan(10_000);
+});
+
+test("what was answered with 200 reads as confirmed at once, before the store has been told", async () => {
+  await using cluster = await startCluster({ nodes: 0, loops: false });
+  const told = gate();
+  const late = overriding(cluster.store, { confirm: () => told.opened });
+  await using slow = await startCluster({ store: late, closeStore: false, loops: false });
+  const id = await slow.create();
+  const answer = await slow.patch(id, { a: "1" });
+  const read = await slow.call("GET", `/sandboxes/${id}/metadata`);
+  const again = await slow.patch(id, { a: "1" });
+  told.open();
+  expect([answer.status, again.status]).toEqual([200, 200]);
+  expect(field(read.body, "appliedRevision")).toBe(field(answer.body, "revision"));
 });
 
 test("with the push off an edit is answered after its commit, and no node hears of it", async () => {

@@ -50,7 +50,7 @@ test("a sandbox that its node no longer lists is gone; one that is only now bein
 });
 
 test("a node that does not answer loses nothing: its sandboxes are lost, not gone, and come back with it", async () => {
-  await using cluster = await startCluster({ timing: { leaseMs: 300, callMs: 200, confirmMs: 200 } });
+  await using cluster = await startCluster({ timing: { leaseMs: 1_500, callMs: 300, confirmMs: 300 } });
   const keepAlive = setInterval(() => void cluster.node.register(cluster.registry).catch(() => {}), 100);
   try {
     const id = await cluster.create();
@@ -77,7 +77,7 @@ test("a node that does not answer loses nothing: its sandboxes are lost, not gon
 });
 
 test("a lost sandbox can be killed; it is ended when its node is back", async () => {
-  await using cluster = await startCluster({ timing: { leaseMs: 200, callMs: 100 } });
+  await using cluster = await startCluster({ timing: { leaseMs: 1_500, callMs: 300 } });
   await cluster.node.register(cluster.registry);
   const id = await cluster.create();
   await cluster.node.down();
@@ -198,4 +198,51 @@ test("a start that its control plane did not live to see is settled by asking th
     expect(cluster.node.sandboxes.has("iorphan")).toBe(false);
     expect(await cluster.store.locate("iorphan")).toBeUndefined();
   });
+});
+
+test("an execution that was removed is ended although its sandbox lives on in another", async () => {
+  await using cluster = await startCluster();
+  const id = await cluster.create();
+  const record = await cluster.store.locate(id);
+  const manifest = cluster.node.sandboxes.get(id)?.manifest;
+  if (record === undefined || manifest === undefined) throw new Error("it runs");
+  const { state: _s, generation: _g, startedAt: _at, endTime: _e, metadata, egress, ...identity } = record;
+  const fresh = { ...identity, metadata: metadata.value, egress: egress.value, lifetimeMs: 60_000, deadlineMs: 60_000 };
+  const [old, next] = ["e444444444444444444444444", "e555555555555555555555555"];
+  const { teamId, sandboxId } = { ...identity, sandboxId: "itwice" };
+  await cluster.store.create({ ...fresh, sandboxId, executionId: old }, 100);
+  await cluster.store.remove({ teamId, sandboxId, executionId: old });
+  await cluster.store.create({ ...fresh, sandboxId, executionId: next }, 100);
+  cluster.node.plant(create(SandboxManifestSchema, { ...manifest, sandboxId, executionId: old }));
+  await eventually(() => expect(cluster.node.sandboxes.has(sandboxId)).toBe(false));
+  expect(await cluster.store.locate(sandboxId)).toMatchObject({ executionId: next });
+});
+
+test("a node that holds less than it has confirmed is brought up to date, also within one boot", async () => {
+  await using cluster = await startCluster();
+  const id = await cluster.create();
+  await cluster.patch(id, { a: "1" });
+  const sandbox = cluster.node.sandboxes.get(id);
+  if (sandbox === undefined) throw new Error("it runs");
+  sandbox.metadata = new Map();
+  sandbox.applied.metadata = 1n;
+  await eventually(() => expect(sandbox.metadata).toEqual(new Map([["a", "1"]])));
+});
+
+test("what one boot of a node has reported says nothing about the next one's reports", async () => {
+  await using cluster = await startCluster();
+  const ids = [await cluster.create(), await cluster.create(), await cluster.create()];
+  cluster.node.end(ids[0] ?? "");
+  cluster.node.end(ids[1] ?? "");
+  await eventually(() => expect(cluster.node.acknowledgedTo).toBe(2n));
+  // Another life of the node: its state is gone, and it counts from 1 again.
+  cluster.node.reboot();
+  cluster.node.deletions.length = 0;
+  await cluster.node.register(cluster.registry);
+  await pause(200);
+  cluster.node.acknowledgedTo = 0n;
+  cluster.node.end(ids[2] ?? "");
+  await eventually(() => expect(cluster.node.acknowledgedTo).toBeGreaterThan(0n));
+  await pause(200);
+  expect(cluster.node.acknowledgedTo).toBe(1n);
 });

@@ -47,8 +47,9 @@ export function createReconciler(services: Services): Loop {
     // Before the List: what is running here now must be in it, unless it is gone.
     const before = await store.listOnNode(nodeId);
     const known = acknowledged.get(nodeId);
+    const sequence = known?.bootId === node.record.bootId ? known.sequence : 0n;
     const list = await node.client.sandboxes.list(
-      { epoch: BigInt(epoch), includeManifests: false, acknowledgeDeletionsTo: known?.sequence ?? 0n },
+      { epoch: BigInt(epoch), includeManifests: false, acknowledgeDeletionsTo: sequence },
       { timeoutMs: timing.callMs, signal },
     );
     if (Number(list.epoch) > epoch) {

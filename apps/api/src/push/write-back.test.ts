@@ -2,7 +2,7 @@ import { CastellanError } from "@castellan/domain";
 import type { Confirmation } from "@castellan/store";
 import { createLogger } from "@castellan/telemetry";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type Cluster, gate, startCluster } from "../testing/cluster.ts";
+import { type Cluster, gate, overriding, startCluster } from "../testing/cluster.ts";
 import { createWriteBack, type WriteBack } from "./write-back.ts";
 
 describe("bringing confirmations into the store", () => {
@@ -17,17 +17,11 @@ describe("bringing confirmations into the store", () => {
     steps = [];
     before = undefined;
     const { store } = cluster;
-    const watched = new Proxy(store, {
-      get(target, name) {
-        if (name === "confirm") {
-          return async (reports: Confirmation[]) => {
-            steps.push(reports);
-            await before?.();
-            await target.confirm(reports);
-          };
-        }
-        const value: unknown = Reflect.get(target, name);
-        return typeof value === "function" ? value.bind(target) : value;
+    const watched = overriding(store, {
+      async confirm(reports) {
+        steps.push([...reports]);
+        await before?.();
+        await store.confirm(reports);
       },
     });
     writeBack = createWriteBack(watched, createLogger("test", "silent"));

@@ -190,12 +190,11 @@ export function gate(): { readonly opened: Promise<void>; open(): void } {
   return { opened: promise, open: () => resolve() };
 }
 
-/** The same store, with one method that fails. */
-export function failing(store: SandboxStore, method: keyof SandboxStore, error: Error): SandboxStore {
+/** The same store, with methods of the test's own. */
+export function overriding(store: SandboxStore, methods: Partial<SandboxStore>): SandboxStore {
   return new Proxy(store, {
     get(target, name) {
-      if (name === method) return () => Promise.reject(error);
-      const value: unknown = Reflect.get(target, name);
+      const value: unknown = Reflect.get(Object.hasOwn(methods, name) ? methods : target, name);
       return typeof value === "function" ? value.bind(target) : value;
     },
   });
