@@ -18,10 +18,15 @@ const graceMs = 20_000;
  * @param {(line: string) => void} [options.onStatus] every line that it writes to descriptor 3
  * @param {boolean} [options.unkillable] never kill it and let it end when it can, after one SIGINT: half-installed
  *   packages are worse than a wait
+ * @param {number} [options.timeoutMs] when to end it as on abort; the result is then not ok
  * @param {number} [options.keep] how many of its last lines to return as `output`, 30 by default
  * @returns {Promise<{ok: boolean, output: string, stdout: string}>} `output` is the end of what it said
  */
-export async function run(file, args, { cwd, env, signal, onLine, onStatus, unkillable = false, keep = 30 } = {}) {
+export async function run(
+  file,
+  args,
+  { cwd, env, signal, onLine, onStatus, unkillable = false, timeoutMs, keep = 30 } = {},
+) {
   signal?.throwIfAborted();
   const child = spawn(file, args, {
     cwd,
@@ -41,11 +46,18 @@ export async function run(file, args, { cwd, env, signal, onLine, onStatus, unki
   }
   if (onStatus) createInterface({ input: child.stdio[3] }).on("line", onStatus);
   let killer;
+  let deadline;
   const interrupt = () => {
     child.kill(unkillable ? "SIGINT" : "SIGTERM");
     if (!unkillable) killer = setTimeout(() => killGroup(child.pid), graceMs);
   };
   signal?.addEventListener("abort", interrupt, { once: true });
+  if (timeoutMs !== undefined) {
+    deadline = setTimeout(() => {
+      last.push(`${file} took longer than ${timeoutMs / 1000} seconds`);
+      interrupt();
+    }, timeoutMs);
+  }
   try {
     const ok = await new Promise((resolve) => {
       child.once("error", (error) => {
@@ -57,6 +69,7 @@ export async function run(file, args, { cwd, env, signal, onLine, onStatus, unki
     signal?.throwIfAborted();
     return { ok, output: last.join("\n"), stdout };
   } finally {
+    clearTimeout(deadline);
     clearTimeout(killer);
     signal?.removeEventListener("abort", interrupt);
   }

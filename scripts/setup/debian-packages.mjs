@@ -99,6 +99,12 @@ async function install(packages, update, signal) {
   }
 }
 
+/** The lines in which apt and dpkg complain, or everything when they complain in other words. */
+function complaints(output) {
+  const lines = output.split("\n").filter((line) => /^(E: |W: |dpkg: )/.test(line));
+  return lines.length > 0 ? lines.join("\n") : output;
+}
+
 /** Whether apt says that it got no answer at all: then the lists would get none either. */
 function isUnreachable(output) {
   return /Temporary failure resolving|Could not resolve|Could not connect|Unable to connect|timed out/.test(output);

@@ -9,8 +9,8 @@ import { note, step } from "./steps.mjs";
 /** Says that `npm ci` was begun and not ended: what stands in node_modules then proves nothing. */
 const unfinished = join(stateDirectory, "npm-ci-unfinished");
 
-/** Without a network npm's own limits let it try in silence for a quarter of an hour. */
-const impatience = ["--fetch-timeout=60000", "--fetch-retries=2", "--fetch-retry-maxtimeout=10000"];
+/** A slow line takes a few minutes for the 150 MB; longer is stuck. */
+const timeoutMs = 15 * 60_000;
 
 /**
  * Brings node_modules in line with package-lock.json, and leaves it alone when it is: somebody may be running from it.
@@ -19,22 +19,56 @@ export async function installNodePackages(signal) {
   const reason = staleness();
   if (reason !== undefined) {
     note(`npm packages: ${reason}.`);
-    await step("Installing npm packages (npm ci)", async (update) => {
-      update(undefined, "");
-      writeFileSync(unfinished, "");
-      const { ok, output } = await run(
-        "npm",
-        // Nothing here needs the packages' own install scripts; dev and optional dependencies are needed whatever the
-        // user's npm settings leave out: the compiler and the pinned Node are among them.
-        ["ci", "--ignore-scripts", "--include=dev", "--include=optional", "--no-audit", "--no-fund", ...impatience],
-        // Not by the pinned Node, which is among what `npm ci` removes first.
-        { cwd: root, env: { ...process.env, PATH: systemPath() }, signal },
-      );
-      if (!ok) throw new Failure(`npm ci failed:\n${output}`, ["npm ci"]);
-      rmSync(unfinished);
-    });
+    await step("Installing npm packages (npm ci)", (update) => install(update, signal));
   }
   requirePinnedNode();
+}
+
+async function install(update, signal) {
+  update();
+  const unreachable = await registryProblem(signal);
+  writeFileSync(unfinished, "");
+  const { ok, output } = await npm(
+    [
+      "ci",
+      // Nothing here needs the packages' own install scripts; dev and optional dependencies are needed whatever the
+      // user's npm settings leave out: the compiler and the pinned Node are among them.
+      "--ignore-scripts",
+      "--include=dev",
+      "--include=optional",
+      "--no-audit",
+      "--no-fund",
+      // npm's cache may still hold everything.
+      ...(unreachable === undefined ? [] : ["--offline"]),
+    ],
+    timeoutMs,
+    signal,
+  );
+  if (ok) {
+    rmSync(unfinished);
+  } else if (unreachable === undefined) {
+    throw new Failure(`npm ci failed:\n${output}`, ["npm ci"]);
+  } else {
+    throw new Failure(`The npm registry does not answer:\n${unreachable}\nWith the network up, run this again, or:`, [
+      "npm ping && npm ci",
+    ]);
+  }
+}
+
+/**
+ * What a registry that cannot be reached says. Asked first, because `npm ci` goes on trying in silence for many minutes.
+ * One that answers with an error is reachable: not all of them know the question.
+ */
+async function registryProblem(signal) {
+  const { ok, output } = await npm(["ping", "--fetch-timeout=15000", "--fetch-retries=1"], 40_000, signal);
+  const noAnswer =
+    /E(NOTFOUND|AI_AGAIN|CONNREFUSED|CONNRESET|TIMEDOUT|HOSTUNREACH|NETUNREACH)|ERR_SOCKET_TIMEOUT|took longer/;
+  return !ok && noAnswer.test(output) ? output : undefined;
+}
+
+function npm(args, timeoutMs, signal) {
+  // Not by the pinned Node, which is among what `npm ci` removes first.
+  return run("npm", args, { cwd: root, env: { ...process.env, PATH: systemPath() }, timeoutMs, signal });
 }
 
 /** Why node_modules does not match the lock file, or undefined when it does. */
