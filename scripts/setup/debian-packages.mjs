@@ -93,7 +93,7 @@ async function install(packages, update, signal) {
   }
   if (!result.ok) {
     throw new Failure(
-      `apt-get could not install ${packages.join(" ")}:\n${result.output}\n\nWith the network up, try:`,
+      `apt-get could not install ${packages.join(" ")}:\n${complaints(result.output)}\nTo try by hand:`,
       ["apt-get update", `apt-get install --no-install-recommends ${packages.join(" ")}`],
     );
   }
