@@ -19,7 +19,7 @@ export interface WriteBack {
 const maxPending = 50_000;
 const maxPerStep = 1_000;
 /** Between two steps, in milliseconds: far below the second after which the re-push loop would look at an edit. */
-const distanceMs = 25;
+const distanceMs = 100;
 const retryMs = 500;
 const attempts = 5;
 
