@@ -447,9 +447,9 @@ describe("following a process", () => {
 });
 
 /** A message of a streaming request with JSON messages. */
-function envelope(message: unknown): Buffer {
+function envelope(message: unknown): Uint8Array<ArrayBuffer> {
   const body = Buffer.from(JSON.stringify(message));
   const head = Buffer.alloc(5);
   head.writeUInt32BE(body.length, 1);
-  return Buffer.concat([head, body]);
+  return new Uint8Array(Buffer.concat([head, body]));
 }
