@@ -100,11 +100,7 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
       host: options.gateway?.host ?? defaultHost,
       port: options.gateway?.port ?? 0,
       clusterToken,
-      find: (sandboxId, executionId) => {
-        const execution = sandboxes.current(sandboxId);
-        if (execution?.phase !== "running") return undefined;
-        return executionId === undefined || executionId === execution.executionId ? execution.executionId : undefined;
-      },
+      find: (sandboxId, executionId) => sandboxes.reachable(sandboxId, executionId)?.executionId,
       connect: (executionId, port, signal) => runtime.connect(executionId, port, signal),
       connectMs: timing.gatewayConnectMs,
       logger,

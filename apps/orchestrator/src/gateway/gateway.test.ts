@@ -184,6 +184,15 @@ describe("the gateway into sandboxes", () => {
     expect((await open(`${manifest.sandboxId}:49983`)).status).toBe(200);
   });
 
+  it("leads to the execution that is named, to the newest where none is", async () => {
+    await serve(9, (socket) => socket.end("older"));
+    const newer = manifestOf({ sandboxId: ids.sandboxId, generation: 2n });
+    await node.sandboxes.create({ epoch: 1_000n, manifest: newer });
+    const named = await open(`${ids.sandboxId}:9`, { "castellan-execution": ids.executionId });
+    expect(await text(named.socket)).toBe("older");
+    expect(await refusal(`${ids.sandboxId}:9`)).toMatchObject({ status: 502 });
+  });
+
   it("takes CONNECT only", async () => {
     const response = await fetch(`http://${node.addresses.gatewayAddress}/`);
     expect(response.status).toBe(400);

@@ -11,7 +11,7 @@ export interface GatewayOptions {
   readonly host: string;
   readonly port: number;
   readonly clusterToken: string;
-  /** The execution that a sandbox's traffic goes to now, if it is `executionId` where one is named. */
+  /** The id of the execution that traffic goes to: the named one or else the sandbox's current one, while it runs. */
   readonly find: (sandboxId: string, executionId?: string) => string | undefined;
   /** As `NodeRuntime.connect`. */
   readonly connect: (executionId: string, port: number, signal: AbortSignal) => Promise<Socket>;

@@ -32,7 +32,8 @@ export class Registration {
   #lastSuccess = performance.now();
   #leaseMs = assumedLeaseMs;
   #registeredAt: string | undefined;
-  #lastFailure: string | undefined;
+  /** What has gone wrong since the last success: each is logged once. */
+  readonly #failures = new Set<string>();
 
   constructor(parts: RegistrationParts) {
     this.#parts = parts;
@@ -105,15 +106,15 @@ export class Registration {
     }
     this.#lastSuccess = performance.now();
     this.#leaseMs = leaseMs;
-    if (this.#registeredAt !== url || this.#lastFailure !== undefined) logger.info({ url, leaseMs }, "node registered");
+    if (this.#registeredAt !== url || this.#failures.size > 0) logger.info({ url, leaseMs }, "node registered");
     this.#registeredAt = url;
-    this.#lastFailure = undefined;
+    this.#failures.clear();
   }
 
   #noteFailure(url: string, error: CastellanError): void {
     const failure = `${url} ${error.code}`;
-    if (failure === this.#lastFailure) return;
-    this.#lastFailure = failure;
+    if (this.#failures.has(failure)) return;
+    this.#failures.add(failure);
     this.#parts.logger.warn({ err: error, url }, "cannot register with the control plane, trying on");
   }
 }

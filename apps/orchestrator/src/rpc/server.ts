@@ -31,6 +31,8 @@ export interface RpcServer {
 const maxMessageBytes = 128 * 1024 * 1024;
 const streamWindowBytes = 1024 * 1024;
 const sessionWindowBytes = 16 * 1024 * 1024;
+/** Node refuses new calls on a connection that has more than this queued; a List with all manifests may. */
+const sessionMemoryMb = 1_024;
 const closeGraceMs = 1_000;
 
 /** Serves the node's Connect services over HTTP/2 without TLS. Rejects with the system's error when it cannot listen. */
@@ -43,7 +45,10 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
   const app = fastify({
     http2: true,
     serverFactory: (handler): Http2Server => {
-      const server = createServer({ settings: { initialWindowSize: streamWindowBytes } }, handler);
+      const server = createServer(
+        { settings: { initialWindowSize: streamWindowBytes }, maxSessionMemory: sessionMemoryMb },
+        handler,
+      );
       server.on("session", (session) => {
         sessions.add(session);
         session.once("close", () => sessions.delete(session));
@@ -104,6 +109,7 @@ function dropWhenSilent(session: ServerHttp2Session, pingMs: number): void {
       session.destroy();
       return;
     }
+    if (session.closed || session.destroyed) return;
     unanswered = true;
     session.ping(() => {
       unanswered = false;

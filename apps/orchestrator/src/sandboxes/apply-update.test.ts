@@ -60,6 +60,24 @@ describe("live edits on a node, over the wire", () => {
     expect((await manifest()).metadata?.entries).toEqual({ tag: "new" });
   });
 
+  it("lets an older list of rules reach the network neither after a newer one nor beside it", async () => {
+    node.runtime.faults.egressMs = 50;
+    const rules = (octet: number, revision: bigint) =>
+      update({ egress: { policy: { denyOut: [`10.${octet}.0.0/16`] }, revision } });
+    await Promise.all([rules(22, 22n), rules(21, 21n)]);
+    expect(await rules(20, 20n)).toMatchObject({ outcome: UpdateOutcome.HELD, applied: { egress: 22n } });
+    expect(node.runtime.policies).toEqual([{ allowOut: [], denyOut: ["10.22.0.0/16"] }]);
+    expect(node.runtime.sandbox(ids.executionId).egress.denyOut).toEqual(["10.22.0.0/16"]);
+  });
+
+  it("counts to the newer of two end times that arrive swapped", async () => {
+    await update({ endTime: { endAtUs: 2n, remainingMs: 60_000n, revision: 22n } });
+    await update({ endTime: { endAtUs: 1n, remainingMs: 5n, revision: 21n } });
+    const { endTime } = await manifest();
+    expect(endTime).toMatchObject({ endAtUs: 2n, revision: 22n });
+    expect(endTime?.remainingMs).toBeGreaterThan(50_000n);
+  });
+
   it("takes an edit once however often it is sent, and does not let it change under the same revision", async () => {
     for (const tag of ["first", "first", "another"]) {
       expect(await update({ metadata: { entries: { tag }, revision: 30n } })).toMatchObject({

@@ -4,10 +4,7 @@ import type { Logger } from "@castellan/telemetry";
 import type { DeletionCauseName } from "../state/records.ts";
 import { Alarm } from "./alarm.ts";
 
-/**
- * `starting`: not to be seen yet. `running`: seeded and visible. `ending`: being stopped; it leaves the node when that
- * is done.
- */
+/** `ending`: being stopped; it leaves the node when that is done. */
 export type Phase = "starting" | "running" | "ending";
 
 export interface ExecutionParts {
@@ -26,7 +23,6 @@ export class Execution {
   readonly generation: number;
   readonly manifest: SandboxManifest;
   readonly logger: Logger;
-  phase: Phase;
   /** Gives the start up. */
   readonly startAbort = new AbortController();
   /** Settles when the start has come to its end, well or not. */
@@ -38,6 +34,8 @@ export class Execution {
   /** Why it ends; the first reason stays. */
   endCause: DeletionCauseName | undefined;
   readonly #alarm: Alarm;
+  #phase: Phase = "starting";
+  #seeded = false;
   #deadline = Number.POSITIVE_INFINITY;
 
   constructor({ manifest, generation, phase, logger, onDue }: ExecutionParts) {
@@ -48,6 +46,20 @@ export class Execution {
     this.phase = phase;
     this.logger = logger.child({ sandboxId: this.sandboxId, executionId: this.executionId });
     this.#alarm = new Alarm(() => onDue(this));
+  }
+
+  /** Whether it may be seen: from the moment at which it runs, until it has left the node. */
+  get seeded(): boolean {
+    return this.#seeded;
+  }
+
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  set phase(phase: Phase) {
+    this.#phase = phase;
+    this.#seeded ||= phase === "running";
   }
 
   /** The end time on the monotonic clock; infinity when there is none. */

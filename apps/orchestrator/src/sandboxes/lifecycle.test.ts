@@ -100,6 +100,16 @@ describe("the life of an execution on a node", () => {
     expect((await failure(node.sandboxes.create({ epoch, manifest }))).code).toBe(Code.Aborted);
   });
 
+  it("does not show a start that failed while it is being cleaned up", async () => {
+    Object.assign(node.runtime.faults, { initStatus: 400, stopMs: 300 });
+    const starting = failure(node.sandboxes.create({ epoch, manifest: manifestOf() }));
+    await expect.poll(() => node.runtime.running.size).toBe(1);
+    for (let look = 0; node.runtime.running.size === 1 && look < 100; look += 1) {
+      expect((await node.sandboxes.list({ epoch })).sandboxes).toEqual([]);
+    }
+    expect((await starting).code).toBe(Code.Internal);
+  });
+
   it("gives a start up when its only caller has gone or its time has run out, not while another waits", async () => {
     node.runtime.faults.daemonAfterMs = 400;
     const alone = manifestOf();

@@ -118,7 +118,7 @@ export class NodeSandboxes {
   /** The executions that may be seen, those that are being ended among them. */
   *visible(): Iterable<Execution> {
     for (const execution of this.#executions.values()) {
-      if (execution.phase !== "starting") yield execution;
+      if (execution.seeded) yield execution;
     }
   }
 
@@ -128,17 +128,26 @@ export class NodeSandboxes {
     let newest: Execution | undefined;
     for (const id of ids) {
       const execution = this.#executions.get(id);
-      if (execution === undefined || execution.phase === "starting") continue;
+      if (execution === undefined || !execution.seeded) continue;
       if (newest === undefined || execution.generation > newest.generation) newest = execution;
     }
     return newest;
   }
 
+  /**
+   * The execution that a sandbox's traffic goes to: the named one, or the current one where none is named. `undefined`
+   * when it does not run.
+   */
+  reachable(sandboxId: string, executionId?: string): Execution | undefined {
+    const execution = executionId === undefined ? this.current(sandboxId) : this.#executions.get(executionId);
+    return execution?.phase === "running" && execution.sandboxId === sandboxId ? execution : undefined;
+  }
+
   /** How many start, and how many are visible. */
   counts(): { readonly starting: number; readonly sandboxes: number } {
     let starting = 0;
-    for (const { phase } of this.#executions.values()) {
-      if (phase === "starting") starting += 1;
+    for (const { seeded } of this.#executions.values()) {
+      if (!seeded) starting += 1;
     }
     return { starting, sandboxes: this.#executions.size - starting };
   }
