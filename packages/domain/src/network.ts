@@ -41,7 +41,8 @@ export function parseEgressPolicy(allowOut: readonly string[], denyOut: readonly
 export function isAddressOrBlock(text: string): boolean {
   const [address = "", prefix, ...rest] = text.split("/");
   const family = isIP(address);
-  if (family === 0 || rest.length > 0) return false;
+  // A zone (`fe80::1%eth0`) names an interface of the host that the sandbox knows nothing of.
+  if (family === 0 || rest.length > 0 || address.includes("%")) return false;
   if (prefix === undefined) return true;
   return /^(0|[1-9]\d{0,2})$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128);
 }

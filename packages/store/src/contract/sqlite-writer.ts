@@ -1,3 +1,4 @@
+import process from "node:process";
 import { newOperationId } from "@castellan/domain";
 import { openSqliteStore } from "../sqlite/sqlite-store.ts";
 

@@ -128,6 +128,8 @@ describe("a command whose answer is lost", () => {
     await refuses(store.get(record.teamId, record.sandboxId), "unavailable");
     await refuses(store.locate(record.sandboxId), "unavailable");
     expect(performance.now() - begun).toBeLessThan(10_000);
+    // Long enough for new connections to hang as well.
+    await new Promise((resolve) => setTimeout(resolve, 5000));
     server.resume();
     expect(await reopened(() => stored(store, record))).toEqual(record);
   });

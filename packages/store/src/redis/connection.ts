@@ -1,10 +1,11 @@
+import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CastellanError, type Epoch, type Revision } from "@castellan/domain";
 import { Redis } from "ioredis";
 import { decimal, list, text } from "../decoding.ts";
 import type { StoreLogger } from "../options.ts";
 import { staleEpoch } from "../refusals.ts";
-import { redisError, unavailable } from "./errors.ts";
+import { isTimeout, redisError, unavailable } from "./errors.ts";
 import { IdentityCache } from "./identity-cache.ts";
 import { epochKey, teamEpochKey } from "./keys.ts";
 import { openEpoch, raiseEpoch } from "./lua/loops.ts";
@@ -15,6 +16,8 @@ type Argument = string | number;
 
 /** A command that has no answer by then has an unknown outcome. */
 const commandTimeoutMs = 2000;
+/** How long a new connection has until it must be verified. */
+const handshakeTimeoutMs = 2 * commandTimeoutMs;
 /** How long it waits before it connects anew to a server that it could not use. */
 const verifyAgainMs = 500;
 /** How often the epoch is looked at, so that another process's new one, or an emptied store, is noticed. */
@@ -52,8 +55,6 @@ export class RedisConnection {
       lazyConnect: true,
       connectTimeout: 2000,
       commandTimeout: commandTimeoutMs,
-      // A server that hangs: the connection is given up, so that a new one is compared and tried.
-      socketTimeout: 2 * commandTimeoutMs,
       enableOfflineQueue: false,
       autoResendUnfulfilledCommands: false,
       // Commands in flight are rejected at the first loss of the connection; without this they would wait for nothing.
@@ -63,6 +64,7 @@ export class RedisConnection {
       reconnectOnError: (error) => error.message.startsWith("READONLY"),
       retryStrategy: (attempt) => Math.min(25 * 2 ** attempt, 1000),
     });
+    this.#redis.on("connect", () => this.#expectVerified());
     this.#redis.on("ready", () => void this.#verify());
     this.#redis.on("close", () => {
       this.#connections += 1;
@@ -124,7 +126,7 @@ export class RedisConnection {
     try {
       return await send(this.#redis);
     } catch (error) {
-      throw redisError(error, "command");
+      throw this.#failed(error, "command");
     }
   }
 
@@ -172,7 +174,7 @@ export class RedisConnection {
     try {
       return await this.#redis.evalsha(script[this.#form].sha1, 1, key, ...args());
     } catch (error) {
-      if (!(error instanceof Error) || !error.message.startsWith("NOSCRIPT")) throw redisError(error, script.name);
+      if (!(error instanceof Error) || !error.message.startsWith("NOSCRIPT")) throw this.#failed(error, script.name);
     }
     // Somebody has emptied the server's script cache. Nothing has run, so running it now is not running it twice.
     return this.command((redis) => redis.eval(script[this.#form].source, 1, key, ...args()));
@@ -187,6 +189,25 @@ export class RedisConnection {
     if (stream.writableCorked > 0) return;
     stream.cork();
     process.nextTick(() => stream.uncork());
+  }
+
+  /** A server that answers too late is given up with its connection: what comes after is tried on a new one. */
+  #failed(error: unknown, what: string): CastellanError {
+    if (isTimeout(error) && this.#verified) this.#giveUp();
+    return redisError(error, what);
+  }
+
+  /** A connection on which nothing answers would otherwise stay for as long as TCP keeps it. */
+  #expectVerified(): void {
+    const connection = this.#connections;
+    setTimeout(() => {
+      if (connection === this.#connections && !this.#verified && !this.#closed) this.#giveUp();
+    }, handshakeTimeoutMs).unref();
+  }
+
+  #giveUp(): void {
+    this.#logger.warn({}, "Redis does not answer; connecting anew");
+    this.#redis.stream.destroy();
   }
 
   async #ready(timeoutMs: number): Promise<void> {

@@ -20,3 +20,8 @@ export function redisError(error: unknown, what: string): CastellanError {
   }
   return unavailable("The store does not answer", new Error(`Redis: ${what}`, { cause: error }));
 }
+
+/** Whether the deadline of a command has passed; the client library has no class or code for that. */
+export function isTimeout(error: unknown): boolean {
+  return error instanceof Error && error.message === "Command timed out";
+}

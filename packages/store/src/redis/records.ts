@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import type { Metadata, SandboxRecord } from "@castellan/domain";
 import { CastellanError } from "@castellan/domain";
 import { decimal, list, text } from "../decoding.ts";

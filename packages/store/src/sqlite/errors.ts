@@ -6,7 +6,9 @@ const locked = 6;
 /** Whether another connection holds the file. */
 export function isBusy(error: unknown): boolean {
   const code = resultCode(error);
-  return code === busy || code === locked;
+  // Deno tells no result code.
+  const told = code === undefined && error instanceof Error && error.message.includes("database is locked");
+  return code === busy || code === locked || told;
 }
 
 /** Errors of the domain as they are; SQLite's as `unavailable` when the file is taken, else as `internal`. */

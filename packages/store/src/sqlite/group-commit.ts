@@ -1,4 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
+import { clearImmediate, setImmediate } from "node:timers";
 import { CastellanError } from "@castellan/domain";
 import { sqliteError } from "./errors.ts";
 

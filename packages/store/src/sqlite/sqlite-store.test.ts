@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { access, chmod, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -21,6 +22,9 @@ import {
 } from "../contract/fixture.ts";
 import { openStore } from "../open.ts";
 import type { SandboxStore } from "../store.ts";
+
+/** A process that opens the store and edits a sandbox without end. */
+const writer = fileURLToPath(new URL("../contract/sqlite-writer.ts", import.meta.url));
 
 let directory: string;
 let path: string;
@@ -56,9 +60,8 @@ describe("the file of a SQLite store", () => {
   it("is refused to a second process, and to a second store of this one, until it is closed", async () => {
     const store = await openHere();
     await refuses(openStore(path, { logger: quietLogger }), "unavailable", /is open in another process/);
-    const script = `import { DatabaseSync } from "node:sqlite"; new DatabaseSync(process.argv[1]).exec("SELECT * FROM teams")`;
-    const other = promisify(execFile)(process.execPath, ["--input-type=module", "-e", script, path]);
-    await expect(other).rejects.toThrow(/locked/);
+    const args = ["--conditions=source", "--disable-warning=ExperimentalWarning", writer, path];
+    await expect(promisify(execFile)(process.execPath, args)).rejects.toThrow(/is open in another process/);
     await store.close();
     expect(await (await openHere()).epoch()).toBeGreaterThan(0);
   });
@@ -135,7 +138,6 @@ describe("a SQLite store opened again", () => {
     const teamId = await newTeam(store);
     const record = await runOne(store, teamId);
     await store.close();
-    const writer = fileURLToPath(new URL("../contract/sqlite-writer.ts", import.meta.url));
     const args = [
       "--conditions=source",
       "--disable-warning=ExperimentalWarning",

@@ -1,13 +1,10 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { randomInt } from "node:crypto";
-import { once } from "node:events";
 import { rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { Redis } from "ioredis";
+import process from "node:process";
+import { freePort } from "./free-port.ts";
+import { type RedisProcess, startRedisProcess } from "./redis-process.ts";
 
 /** A real Redis server in a process and a directory of its own, for tests. */
 export interface RedisServer {
@@ -40,14 +37,14 @@ export interface RedisServerOptions {
   readonly ports?: readonly [number, number];
 }
 
-const startTimeoutMs = 10_000;
+const defaultPorts = [22_000, 22_999] as const;
 
 /** Starts Debian's `redis-server` on a free port of loopback. The test that starts it stops it. */
 export async function startRedisServer(options: RedisServerOptions = {}): Promise<RedisServer> {
   const directory = await mkdtemp(join(tmpdir(), "castellan-redis-"));
   try {
     for (let attempt = 1; ; attempt += 1) {
-      const port = await freePort(options.ports ?? [22_000, 22_999]);
+      const port = await freePort(options.ports ?? defaultPorts);
       try {
         return await launch(port, directory, options);
       } catch (error) {
@@ -62,10 +59,11 @@ export async function startRedisServer(options: RedisServerOptions = {}): Promis
 }
 
 async function launch(port: number, directory: string, options: RedisServerOptions): Promise<RedisServer> {
-  let child = await startProcess(port, directory, options);
+  const start = async () => startRedisProcess(port, await settings(directory, options), options.args ?? []);
+  let running: RedisProcess = await start();
+  // The test process ends without having stopped it. (If it is killed, the server is killed with it.)
   const onExit = () => {
-    // The test process ends without having stopped it.
-    child.kill("SIGKILL");
+    running.signal("SIGKILL");
     rmSync(directory, { recursive: true, force: true });
   };
   process.once("exit", onExit);
@@ -74,109 +72,31 @@ async function launch(port: number, directory: string, options: RedisServerOptio
     port,
     directory,
     get pid() {
-      return child.pid ?? 0;
+      return running.pid;
     },
-    kill: () => end(child),
-    suspend: () => void child.kill("SIGSTOP"),
-    resume: () => void child.kill("SIGCONT"),
+    kill: () => running.end(),
+    suspend: () => running.signal("SIGSTOP"),
+    resume: () => running.signal("SIGCONT"),
     async restart() {
-      await end(child);
-      child = await startProcess(port, directory, options);
+      await running.end();
+      running = await start();
     },
     async stop() {
       process.off("exit", onExit);
-      await end(child);
+      await running.end();
       await rm(directory, { recursive: true, force: true });
     },
   };
 }
 
-async function startProcess(port: number, directory: string, options: RedisServerOptions): Promise<ChildProcess> {
-  const settings = {
-    port: String(port),
-    bind: "127.0.0.1",
+async function settings(directory: string, options: RedisServerOptions): Promise<Record<string, string>> {
+  return {
     dir: directory,
-    save: "",
     appendonly: options.appendonly ? "yes" : "no",
     appendfsync: options.appendfsync ?? "everysec",
-    daemonize: "no",
-    ...(options.cluster && { "cluster-enabled": "yes", "cluster-port": String(await freePort([23_000, 23_999])) }),
+    ...(options.cluster && {
+      "cluster-enabled": "yes",
+      "cluster-port": String(await freePort(options.ports ?? defaultPorts)),
+    }),
   };
-  const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
-  const child = spawn("redis-server", [...args, ...(options.args ?? [])], { stdio: ["ignore", "pipe", "pipe"] });
-  let output = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8").on("data", (text: string) => {
-      output = (output + text).slice(-4000);
-    });
-  }
-  const failed = new Promise<never>((_, reject) => {
-    child.once("error", reject);
-    child.once("exit", (code) => reject(new Error(`redis-server ended with ${code}:\n${output}`)));
-  });
-  failed.catch(() => undefined);
-  try {
-    await Promise.race([failed, answering(port, child, options.cluster === true)]);
-    return child;
-  } catch (error) {
-    await end(child);
-    throw error;
-  }
-}
-
-async function answering(port: number, child: ChildProcess, cluster: boolean): Promise<void> {
-  const redis = new Redis({ host: "127.0.0.1", port, lazyConnect: true, retryStrategy: () => 20 });
-  redis.on("error", () => undefined);
-  try {
-    const deadline = performance.now() + startTimeoutMs;
-    for (;;) {
-      try {
-        if (redis.status === "wait" || redis.status === "end") await redis.connect();
-        const info = await redis.info("server");
-        // Another server may be answering there.
-        if (info.includes(`process_id:${child.pid}\r`)) break;
-      } catch (error) {
-        if (performance.now() > deadline) throw error;
-      }
-      if (performance.now() > deadline) throw new Error(`Another server answers on port ${port}`);
-      await sleep(20);
-    }
-    if (cluster) await ownAllSlots(redis, deadline);
-  } finally {
-    redis.disconnect();
-  }
-}
-
-async function ownAllSlots(redis: Redis, deadline: number): Promise<void> {
-  await redis.call("CLUSTER", "ADDSLOTSRANGE", "0", "16383").catch((error: Error) => {
-    // After a restart it has them already.
-    if (!error.message.includes("already busy")) throw error;
-  });
-  while (!String(await redis.call("CLUSTER", "INFO")).includes("cluster_state:ok")) {
-    if (performance.now() > deadline) throw new Error("The cluster does not come up");
-    await sleep(20);
-  }
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
-  const exited = once(child, "exit");
-  child.kill("SIGKILL");
-  await exited;
-}
-
-async function freePort([first, last]: readonly [number, number]): Promise<number> {
-  for (let attempt = 0; attempt < 100; attempt += 1) {
-    const port = randomInt(first, last + 1);
-    if (await canListen(port)) return port;
-  }
-  throw new Error(`No free port between ${first} and ${last}`);
-}
-
-function canListen(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once("error", () => resolve(false));
-    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-  });
 }
