@@ -4,12 +4,10 @@
  * `CASTELLAN_KEEP_SANDBOXES=1`. Once it serves, one line of JSON with its addresses goes to standard output.
  */
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
-import { createRuncRuntime } from "@castellan/runtime";
 import { createLogger } from "@castellan/telemetry";
-import { templateDirectory } from "@castellan/template";
+import { composeNode } from "./compose-node.ts";
 import { readEnvironment } from "./environment.ts";
-import { createOrchestrator, type Orchestrator } from "./orchestrator.ts";
+import type { Orchestrator } from "./orchestrator.ts";
 
 const logger = createLogger("orchestrator");
 const stopped = Promise.withResolvers<{ readonly stopSandboxes: boolean }>();
@@ -24,33 +22,15 @@ try {
   await orchestrator.close(await stopped.promise);
 
   async function compose(): Promise<Orchestrator> {
-    const { nodeId, stateDir, daemon, devicePrefix, subnet, uidBase, maxSandboxes } = environment;
-    const clusterToken = (await readFile(environment.clusterTokenFile, "utf8")).trim();
-    const runtime = await createRuncRuntime({
-      stateDir: join(stateDir, "runtime"),
-      devicePrefix,
-      subnet,
-      uidBase,
-      daemon,
+    const { stateDir, templatesDir, clusterTokenFile, maxSandboxes, ...node } = environment;
+    return await composeNode({
+      ...node,
+      directory: stateDir,
+      templatesDirectory: templatesDir,
+      clusterToken: (await readFile(clusterTokenFile, "utf8")).trim(),
+      ...(maxSandboxes === undefined ? {} : { capacity: { sandboxes: maxSandboxes } }),
       logger,
     });
-    try {
-      return createOrchestrator({
-        nodeId,
-        stateDir: join(stateDir, "node"),
-        clusterToken,
-        runtime,
-        templates: templateDirectory(environment.templatesDir),
-        controlPlaneUrls: environment.controlPlaneUrls,
-        rpc: environment.rpc,
-        gateway: environment.gateway,
-        ...(maxSandboxes === undefined ? {} : { capacity: { sandboxes: maxSandboxes } }),
-        logger,
-      });
-    } catch (error) {
-      await runtime.close({ stopAll: false });
-      throw error;
-    }
   }
 } catch (error) {
   logger.fatal({ err: error }, "node cannot run");

@@ -7,8 +7,9 @@
 import type { Orchestrator } from "@castellan/orchestrator";
 import { createLogger } from "@castellan/telemetry";
 import { describeFailure } from "../failure.ts";
-import { composeNode } from "./compose-node.ts";
+
 import { isSupervisorMessage, type NodeConfig } from "./node-config.ts";
+import { nodeFrom } from "./node-from-config.ts";
 
 const logger = createLogger("orchestrator");
 let starting: Promise<Orchestrator | undefined> = Promise.resolve(undefined);
@@ -27,7 +28,7 @@ process.on("SIGHUP", () => undefined);
 
 async function start(config: NodeConfig): Promise<Orchestrator | undefined> {
   try {
-    const orchestrator = await composeNode(config, logger);
+    const orchestrator = await nodeFrom(config, logger);
     await orchestrator.listen();
     return orchestrator;
   } catch (error) {
