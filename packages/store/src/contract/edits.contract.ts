@@ -44,7 +44,8 @@ export function describeEdits(subject: Subject): void {
     it("without effect keeps the revision and is no change", async () => {
       const { store } = subject;
       const record = await runOne(store, await newTeam(store), { metadata: tags({ a: "1" }) });
-      for (const delta of [{}, { a: "1" }, { b: null }, { a: "1", b: null }]) {
+      const deltas: Record<string, string | null>[] = [{}, { a: "1" }, { b: null }, { a: "1", b: null }];
+      for (const delta of deltas) {
         const commit = await edit(store, record, delta);
         expect(commit).toEqual({ record, changed: false, replayed: false });
       }
