@@ -7,7 +7,8 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { connectToNode, type NodeClient } from "../nodes/node-client.ts";
 import { clusterToken, gate } from "../testing/cluster.ts";
 import { PeerNode } from "../testing/peer-node.ts";
-import { createNodeUpdates, type NodeUpdates, type Update } from "./node-updates.ts";
+import { createNodeUpdates, type NodeUpdates } from "./node-updates.ts";
+import type { Update } from "./update-ledger.ts";
 
 describe("updates on their way to a node", () => {
   let node: PeerNode;
