@@ -122,8 +122,8 @@ const delta = fc
 
 /** Close to 64 KiB or to 256 keys. */
 const nearLimits = fc.oneof(
-  fc.integer({ min: 14, max: 15 }).map((count) => new Map(Array.from({ length: count }, (_, i) => entry(i, 4080)))),
-  fc.integer({ min: 250, max: 256 }).map((count) => new Map(Array.from({ length: count }, (_, i) => entry(i, 1)))),
+  fc.integer({ min: 15, max: 16 }).map((count) => new Map(Array.from({ length: count }, (_, i) => entry(i, 4080)))),
+  fc.integer({ min: 254, max: 256 }).map((count) => new Map(Array.from({ length: count }, (_, i) => entry(i, 1)))),
 );
 const largeDelta = fc
   .uniqueArray(

@@ -134,6 +134,21 @@ describe("a command whose answer is lost", () => {
     expect(await reopened(() => stored(store, record))).toEqual(record);
   });
 
+  it("is refused whole when the server has no memory left, while reading, confirming and ending go on", async () => {
+    const server = await start();
+    const store = await open(server.url);
+    const record = await runOne(store, await newTeam(store));
+    const admin = await client(server);
+    await admin.config("SET", "maxmemory", "1");
+    await refuses(edit(store, record, { a: "1" }), "unavailable");
+    expect(await stored(store, record)).toEqual(record);
+    await store.confirm([report(record, revisionsOf(record))]);
+    await store.transition({ ...keyOf(record), from: ["running"], to: "killing" });
+    expect(await store.remove(keyOf(record))).toBe(true);
+    await admin.config("SET", "maxmemory", "0");
+    expect(await store.get(record.teamId, record.sandboxId)).toBeUndefined();
+  });
+
   it("is refused at once after close, and what is in flight does not hang", async () => {
     const server = await start();
     const store = await open(server.url);

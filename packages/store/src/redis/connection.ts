@@ -47,7 +47,7 @@ export class RedisConnection {
   #refusal: CastellanError | undefined;
   /** The last thing that went wrong with the connection, for the log. */
   #failure: unknown;
-  #waiting: (() => void)[] = [];
+  readonly #waiting = new Set<() => void>();
 
   constructor(url: string, logger: StoreLogger) {
     this.#logger = logger;
@@ -96,9 +96,9 @@ export class RedisConnection {
     return this.#ready(commandTimeoutMs);
   }
 
-  /** Remembers a revision, so that a new epoch will be above it. */
-  observe(revision: Revision): void {
-    if (revision > this.#highest) this.#highest = revision;
+  /** Remembers revisions, so that a new epoch will be above them. */
+  observe(...revisions: readonly Revision[]): void {
+    this.#highest = Math.max(this.#highest, ...revisions);
   }
 
   /** Runs a script on one key's slot. @throws `unavailable`, `internal`. */
@@ -115,7 +115,7 @@ export class RedisConnection {
     return this.#runTeam(script, teamId, () => args);
   }
 
-  /** The same for a script that changes the slot: it gets the epoch, as it is when the script is sent, before \`args\`. */
+  /** The same for a script that changes the slot: it gets the epoch, as it is when the script is sent, before `args`. */
   changeTeam(script: Script, teamId: string, args: readonly Argument[]): Promise<readonly unknown[]> {
     return this.#runTeam(script, teamId, () => [this.#epoch, ...args]);
   }
@@ -206,8 +206,10 @@ export class RedisConnection {
   }
 
   #giveUp(): void {
+    const { stream } = this.#redis;
+    if (stream.destroyed) return;
     this.#logger.warn({}, "Redis does not answer; connecting anew");
-    this.#redis.stream.destroy();
+    stream.destroy();
   }
 
   async #ready(timeoutMs: number): Promise<void> {
@@ -217,21 +219,28 @@ export class RedisConnection {
       if (this.#refusal) throw this.#refusal;
       const left = deadline - performance.now();
       if (left <= 0) throw unavailable("Redis does not answer", this.#failure);
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, left);
-        this.#waiting.push(() => {
-          clearTimeout(timer);
-          resolve();
-        });
-      });
+      await this.#woken(left);
     }
+  }
+
+  /** Resolves at the next change of the connection, or after so many milliseconds. */
+  #woken(timeoutMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        clearTimeout(timer);
+        this.#waiting.delete(wake);
+        resolve();
+      };
+      const timer = setTimeout(wake, timeoutMs);
+      this.#waiting.add(wake);
+    });
   }
 
   async #verify(): Promise<void> {
     const redis = this.#redis;
     const connection = this.#connections;
     try {
-      const facts = serverFacts(await redis.info(), await appendFsync(redis));
+      const facts = await serverFacts(redis);
       checkServer(facts);
       const form = takesStrictScripts(facts) ? "strict" : "plain";
       await Promise.all(scripts.map((script) => redis.script("LOAD", script[form].source)));
@@ -269,18 +278,6 @@ export class RedisConnection {
   }
 
   #wake(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const wake of waiting) wake();
-  }
-}
-
-/** Unknown where the server does not let clients ask. */
-async function appendFsync(redis: Redis): Promise<string> {
-  try {
-    const answer = await redis.config("GET", "appendfsync");
-    return text(list(answer)[1]);
-  } catch {
-    return "unknown";
+    for (const wake of [...this.#waiting]) wake();
   }
 }

@@ -101,13 +101,13 @@ export async function claimEnded(
 
 export async function remove(store: RedisConnection, execution: ExecutionKey): Promise<boolean> {
   const { teamId, sandboxId, executionId } = execution;
-  // The way to the tombstone, also of a sandbox that was never here; it outlives the tombstone by little.
-  const key = sandboxTeamKey(sandboxId);
-  await store.command((redis) => redis.set(key, teamId, "PX", tombstoneKeptMs, "NX"));
   const answer = await store.changeTeam(lua.remove, teamId, [sandboxId, executionId, tombstoneKeptMs]);
   const removed = answer[1] === 1;
-  // If this is not reached, a small entry stays behind.
+  // What leads to the record, or to the tombstone of one that was never here, stays for as long as the tombstone. If this
+  // is not reached, a small entry stays behind, or a tombstone is found by those only who know the team.
+  const key = sandboxTeamKey(sandboxId);
   if (removed) await store.command((redis) => redis.pexpire(key, tombstoneKeptMs));
+  else await store.command((redis) => redis.set(key, teamId, "PX", tombstoneKeptMs, "NX"));
   return removed;
 }
 

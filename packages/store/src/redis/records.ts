@@ -19,8 +19,8 @@ export function decodeRecord(connection: RedisConnection, answer: unknown, known
   const number = (position: Position): number => decimal(field(position));
   const stateDeadline = field(at.deadline);
   const bootId = field(at.boot);
-  const revision = number(at.mrev);
-  connection.observe(revision);
+  const [revision, endRevision, egressRevision] = [number(at.mrev), number(at.erev), number(at.grev)];
+  connection.observe(revision, endRevision, egressRevision);
   const identity = known && json === null ? known.identity : decodeIdentity(text(json));
   if (json !== null) connection.identities.keep(field(at.made), identity, text(json).length);
   return {
@@ -32,8 +32,8 @@ export function decodeRecord(connection: RedisConnection, answer: unknown, known
     nodeId: field(at.node),
     startedAt: number(at.started),
     metadata: { value: textMap(metadata), revision, applied: number(at.mapp) },
-    endTime: { value: number(at.end), revision: number(at.erev), applied: number(at.eapp) },
-    egress: { value: decodeEgress(field(at.egress)), revision: number(at.grev), applied: number(at.gapp) },
+    endTime: { value: number(at.end), revision: endRevision, applied: number(at.eapp) },
+    egress: { value: decodeEgress(field(at.egress)), revision: egressRevision, applied: number(at.gapp) },
     epoch: number(at.epoch),
     ...(bootId !== "" && { bootId }),
   };

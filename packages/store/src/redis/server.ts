@@ -1,4 +1,6 @@
 import { CastellanError } from "@castellan/domain";
+import type { Redis } from "ioredis";
+import { list, text } from "../decoding.ts";
 
 /** What a server says about itself. */
 export interface ServerFacts {
@@ -7,12 +9,16 @@ export interface ServerFacts {
   readonly appendFsync: string;
 }
 
-export function serverFacts(info: string, appendFsync: string): ServerFacts {
+export async function serverFacts(redis: Redis): Promise<ServerFacts> {
+  return { info: parseInfo(await redis.info()), appendFsync: await appendFsync(redis) };
+}
+
+export function parseInfo(info: string): ReadonlyMap<string, string> {
   const lines = info.split("\r\n").flatMap((line) => {
     const colon = line.indexOf(":");
     return colon > 0 ? [[line.slice(0, colon), line.slice(colon + 1)] as const] : [];
   });
-  return { info: new Map(lines), appendFsync };
+  return new Map(lines);
 }
 
 /** Names the incarnation: new whenever the server's process starts. */
@@ -53,6 +59,15 @@ export function durabilityOf(facts: ServerFacts): string {
 function versionOf(facts: ServerFacts): [major: number, minor: number] {
   const [major = 0, minor = 0] = (facts.info.get("redis_version") ?? "0").split(".").map(Number);
   return [major, minor];
+}
+
+/** Unknown where the server does not let clients ask. */
+async function appendFsync(redis: Redis): Promise<string> {
+  try {
+    return text(list(await redis.config("GET", "appendfsync"))[1]);
+  } catch {
+    return "unknown";
+  }
 }
 
 function appendOnly(facts: ServerFacts): string {

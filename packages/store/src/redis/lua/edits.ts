@@ -1,5 +1,5 @@
 import { base, fencing, listing, loading, portions, pushing, readingWithout, revising } from "./prelude.ts";
-import { script } from "./script.ts";
+import { script, upkeepScript } from "./script.ts";
 
 /**
  * What every live edit begins with, in this order: team, operation id (a replay ends here, whatever the state is now),
@@ -161,7 +161,7 @@ return commit(fields, now)
  * Notes what nodes hold. ARGV: 1 the store's epoch; then for each report: sandbox, execution, epoch, boot, and the
  * revisions of metadata, end time and egress.
  */
-export const confirm = script(
+export const confirm = upkeepScript(
   "confirm",
   base,
   fencing,

@@ -1,5 +1,5 @@
 import { base, fencing, listing, loading, portions, pushing, reading, relisting, revising, states } from "./prelude.ts";
-import { script } from "./script.ts";
+import { readingScript, script, upkeepScript } from "./script.ts";
 
 /** Writing a whole new record: its fields, its metadata (a flat list) and every index. */
 const inserting = `
@@ -20,7 +20,7 @@ end
 `;
 
 /** ARGV: 1 sandbox, 2 execution, 3 the team's limit. Answers {'ok', 1} when that is all that a create would be told. */
-export const isAtLimit = script(
+export const isAtLimit = readingScript(
   "isAtLimit",
   base,
   `
@@ -175,7 +175,7 @@ end
  * node or '', 9 lifetime in µs or '', 10 the team's limit or '', 11 boot or '', 12 to 14 what it applied; then the
  * states from which the change may be.
  */
-export const transition = script(
+export const transition = upkeepScript(
   "transition",
   base,
   fencing,
@@ -214,7 +214,7 @@ return {'ok', read(id)}
 );
 
 /** ARGV: 1 the store's epoch, 2 sandbox, 3 execution, 4 to, 5 µs until settled. */
-export const claimEnded = script(
+export const claimEnded = upkeepScript(
   "claimEnded",
   base,
   fencing,
@@ -239,7 +239,7 @@ return {'ok', read(id)}
 );
 
 /** ARGV: 1 the store's epoch, 2 sandbox, 3 execution, 4 how long the tombstone is kept in ms. */
-export const remove = script(
+export const remove = upkeepScript(
   "remove",
   base,
   fencing,

@@ -1,8 +1,8 @@
 import { base, listing, loading, reading, readingWithout } from "./prelude.ts";
-import { script } from "./script.ts";
+import { readingScript } from "./script.ts";
 
 /** ARGV: 1 sandbox, 2 the making of it that the caller has a copy of, or ''. */
-export const get = script(
+export const get = readingScript(
   "get",
   base,
   loading,
@@ -37,7 +37,7 @@ end
  * Answers {'ok', how it ended, start and id of the last entry looked at, records…}: 'more' when another one was found
  * beyond the number wanted, 'end' when there is none, 'go on' when the bound came first.
  */
-export const list = script(
+export const list = readingScript(
   "list",
   base,
   reading,
@@ -128,6 +128,7 @@ for _ = 1, budget do
     end
     local record = read(id)
     records[#records + 1] = record
+    bytes = bytes + #record[1]
     for _, text in ipairs(record[3]) do bytes = bytes + #text end
   end
   last = entry
@@ -144,7 +145,7 @@ return {'ok', ended, start, last and string.sub(last, 17) or '', records}
  * One bounded step of a count. ARGV: 1 how many entries to look at, 2 the entry after which to go on or ''; then key and
  * value of each tag. Answers {'ok', count, entry after which to go on or ''}.
  */
-export const countRunning = script(
+export const countRunning = readingScript(
   "countRunning",
   base,
   listing,

@@ -1,5 +1,5 @@
 import { base, fencing, loading, reading } from "./prelude.ts";
-import { script } from "./script.ts";
+import { readingScript, upkeepScript } from "./script.ts";
 
 /** Scripts on keys of their own slot, where KEYS[1] is not a team's epoch key. */
 const clock = `
@@ -15,7 +15,7 @@ end
  * KEYS[1] the teams by the time at which to look at them. ARGV: 1 how many teams, 2 how long in µs until they are looked
  * at again, if the one who takes them now should not come to it.
  */
-export const takeTeams = script(
+export const takeTeams = upkeepScript(
   "takeTeams",
   clock,
   `
@@ -27,7 +27,7 @@ return teams
 );
 
 /** KEYS[1] the teams by time. ARGV: 1 team, 2 µs from now at which to look at it, unless that is earlier anyway. */
-export const expectWork = script(
+export const expectWork = upkeepScript(
   "expectWork",
   clock,
   `
@@ -39,7 +39,7 @@ return call('ZADD', KEYS[1], 'LT', digits(clock() + tonumber(ARGV[2])), ARGV[1])
  * A team's records that are due. ARGV: 1 the sorted set ('push', 'ends', 'states'), 2 how many to skip, 3 how many to
  * read. Answers {'ok', µs until the next one or '', how many sandboxes count as concurrent, then time and record of each}.
  */
-export const listDue = script(
+export const listDue = readingScript(
   "listDue",
   base,
   reading,
@@ -58,7 +58,7 @@ return answer
 );
 
 /** ARGV: 1 the store's epoch, 2 sandbox, 3 execution, 4 delay in µs. */
-export const deferPush = script(
+export const deferPush = upkeepScript(
   "deferPush",
   base,
   fencing,
@@ -75,7 +75,7 @@ return {'ok'}
 );
 
 /** A team's records on a node, a portion at a time. ARGV: 1 node, 2 the id after which to go on or '', 3 how many. */
-export const listOnNode = script(
+export const listOnNode = readingScript(
   "listOnNode",
   base,
   reading,
@@ -91,7 +91,7 @@ return answer
 );
 
 /** KEYS[1] the nodes. ARGV: 1 node, 2 lease in µs, 3 JSON. Answers when the lease runs out. */
-export const renewLease = script(
+export const renewLease = upkeepScript(
   "renewLease",
   clock,
   `
@@ -106,7 +106,7 @@ return expires
  * epoch or revision that the caller knows. A run id that the store has not seen, or none at all, is a new incarnation;
  * and so is one that another caller has opened without knowing what this one knew from before.
  */
-export const openEpoch = script(
+export const openEpoch = upkeepScript(
   "openEpoch",
   clock,
   `
@@ -121,7 +121,7 @@ return epoch
 );
 
 /** KEYS[1] the store's epoch. ARGV: 1 what a node knows. */
-export const raiseEpoch = script(
+export const raiseEpoch = upkeepScript(
   "raiseEpoch",
   clock,
   `
@@ -136,7 +136,7 @@ return epoch
 );
 
 /** KEYS[1] the teams by time. ARGV: 1 team, 2 µs from now before which not to look at it, as far as it is known. */
-export const putOffTeam = script(
+export const putOffTeam = upkeepScript(
   "putOffTeam",
   clock,
   `

@@ -20,10 +20,24 @@ const all: Script[] = [];
 /** Every script there is, to load on each new connection. */
 export const scripts: readonly Script[] = all;
 
-/** Puts a script together from shared parts and its own body. */
+/** Puts a script together from shared parts and its own body. It is refused when the server has no memory left. */
 export function script(name: string, ...parts: readonly string[]): Script {
+  return register(name, "", parts);
+}
+
+/** The same for one that only reads, which also runs without memory to spare. */
+export function readingScript(name: string, ...parts: readonly string[]): Script {
+  return register(name, " flags=no-writes", parts);
+}
+
+/** The same for one that must go on without memory to spare: it adds little, or leads to something being freed. */
+export function upkeepScript(name: string, ...parts: readonly string[]): Script {
+  return register(name, " flags=allow-oom", parts);
+}
+
+function register(name: string, flags: string, parts: readonly string[]): Script {
   const source = parts.join("\n");
-  const made = { name, plain: loadable(source), strict: loadable(`#!lua\n${source}`) };
+  const made = { name, plain: loadable(source), strict: loadable(`#!lua${flags}\n${source}`) };
   all.push(made);
   return made;
 }
