@@ -159,6 +159,14 @@ export function describeLoops(subject: Subject): void {
       const { record: edited } = await store.editMetadata({ ...old, epoch: raised });
       expect(edited.metadata.revision).toBeGreaterThan(known);
       expect(edited.epoch).toBe(raised);
+      // The clock is behind the epoch now, and revisions grow all the same.
+      const next = await store.editMetadata({
+        ...old,
+        epoch: raised,
+        operationId: "next",
+        delta: new Map([["a", "2"]]),
+      });
+      expect(next.record.metadata.revision).toBe(edited.metadata.revision + 1);
     });
   });
 }
