@@ -118,7 +118,7 @@ do (echo 0 > $f) 2>/dev/null && echo "wrote $f"; done; echo end`;
 
     it("debugs its own processes", async () => {
       const script =
-        "sleep 9 > /dev/null 2>&1 & ls -l /proc/$!/exe | grep -o '[a-z/]*sleep$'; setarch -R true && echo no randomisation";
+        "sleep 9 > /dev/null 2>&1 & until ls -l /proc/$!/exe | grep -o '[a-z/]*sleep$'; do :; done; setarch -R true && echo no randomisation";
       expect(await lines(script)).toEqual([expect.stringContaining("sleep"), "no randomisation"]);
     });
   },
