@@ -105,7 +105,7 @@ export async function runInside(
 }
 
 export async function connectWhenListening(runtime: SandboxRuntime, executionId: string, port: number) {
-  for (const deadline = performance.now() + 10_000; ; ) {
+  for (const deadline = performance.now() + 90_000; ; ) {
     try {
       return await runtime.connect(executionId, port);
     } catch (error) {
