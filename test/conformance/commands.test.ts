@@ -12,7 +12,6 @@ describe.runIf(canRunSandboxes)("commands", () => {
     sandbox = await Sandbox.create("base", { ...connectionOptions(stack), envs: { GREETING: "hello" } });
   });
   afterAll(async () => {
-    await sandbox?.kill();
     await stack?.dispose();
   });
 

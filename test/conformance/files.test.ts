@@ -12,7 +12,6 @@ describe.runIf(canRunSandboxes)("files", () => {
     sandbox = await Sandbox.create("base", connectionOptions(stack));
   });
   afterAll(async () => {
-    await sandbox?.kill();
     await stack?.dispose();
   });
 

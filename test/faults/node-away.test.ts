@@ -20,7 +20,6 @@ describe.runIf(canRunSandboxes).each(["sqlite", "redis"] as const)("a node that 
     sandbox = await Sandbox.create("base", { ...connectionOptions(stack), timeoutMs: 300_000 });
   });
   afterAll(async () => {
-    await sandbox?.kill();
     await stack?.dispose();
   });
 

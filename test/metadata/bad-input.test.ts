@@ -16,7 +16,6 @@ describe.runIf(canRunSandboxes)("bad input is answered clearly and changes nothi
     sandbox = await Sandbox.create("base", { ...connectionOptions(stack), metadata: { here: "before" } });
   });
   afterAll(async () => {
-    await sandbox?.kill();
     await stack?.dispose();
   });
 

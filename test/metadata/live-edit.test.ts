@@ -17,7 +17,6 @@ describe.runIf(canRunSandboxes).each(["sqlite", "redis"] as const)("live metadat
     });
   });
   afterAll(async () => {
-    await sandbox?.kill();
     await stack?.dispose();
   });
 
