@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { isStrayGoodbye } from "./packages/telemetry/src/stray-errors.ts";
 
 /** Unit tests stand beside the code; what crosses apps is in test/. Both read the sources, not the builds. */
 const sources = {
@@ -32,6 +33,8 @@ declare module "vitest" {
 
 export default defineConfig({
   test: {
+    // The processes of the product survive it too, and say why.
+    onUnhandledError: (error) => (isStrayGoodbye(error) ? false : undefined),
     projects: [
       {
         ...sources,

@@ -1,11 +1,12 @@
 import { once } from "node:events";
 import { CastellanError } from "@castellan/domain";
 import { openStore } from "@castellan/store";
-import { createLogger } from "@castellan/telemetry";
+import { createLogger, surviveStrayGoodbyes } from "@castellan/telemetry";
 import { createControlPlane } from "./control-plane.ts";
 import { type Settings, settingsFrom } from "./settings.ts";
 
 const logger = createLogger("api");
+surviveStrayGoodbyes(logger);
 
 /** A control plane in a process of its own: the API, and the registry for nodes. Several of them may share one Redis. */
 async function main(settings: Settings): Promise<void> {

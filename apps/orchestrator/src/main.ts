@@ -4,12 +4,13 @@
  * `CASTELLAN_KEEP_SANDBOXES=1`. Once it serves, one line of JSON with its addresses goes to standard output.
  */
 import { readFile } from "node:fs/promises";
-import { createLogger } from "@castellan/telemetry";
+import { createLogger, surviveStrayGoodbyes } from "@castellan/telemetry";
 import { composeNode } from "./compose-node.ts";
 import { readEnvironment } from "./environment.ts";
 import type { Orchestrator } from "./orchestrator.ts";
 
 const logger = createLogger("orchestrator");
+surviveStrayGoodbyes(logger);
 const stopped = Promise.withResolvers<{ readonly stopSandboxes: boolean }>();
 
 try {

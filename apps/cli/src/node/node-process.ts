@@ -5,13 +5,14 @@
  * node stops and leaves its sandboxes running for the next process. SIGINT ends them too.
  */
 import type { Orchestrator } from "@castellan/orchestrator";
-import { createLogger } from "@castellan/telemetry";
+import { createLogger, surviveStrayGoodbyes } from "@castellan/telemetry";
 import { describeFailure } from "../failure.ts";
 
 import { isSupervisorMessage, type NodeConfig } from "./node-config.ts";
 import { nodeFrom } from "./node-from-config.ts";
 
 const logger = createLogger("orchestrator");
+surviveStrayGoodbyes(logger);
 let starting: Promise<Orchestrator | undefined> = Promise.resolve(undefined);
 let stopping = false;
 

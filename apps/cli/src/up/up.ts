@@ -1,4 +1,4 @@
-import { createLogger } from "@castellan/telemetry";
+import { createLogger, surviveStrayGoodbyes } from "@castellan/telemetry";
 import type { UpSettings } from "../settings.ts";
 import { listenForStops } from "../terminal/stop-requests.ts";
 import { Closers } from "./closers.ts";
@@ -20,6 +20,7 @@ export async function up(settings: UpSettings): Promise<number> {
   const data = await openDataDirectory(settings.dataDirectory);
   const lock = await takeInstanceLock(data, "Castellan");
   const logger = createLogger("castellan");
+  surviveStrayGoodbyes(logger);
   const closers = new Closers(logger);
   closers.add("lock", () => lock.release());
   const stops = listenForStops();
