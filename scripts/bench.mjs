@@ -16,5 +16,6 @@ await runMain(async () => {
   return await runInForeground(pinnedNode, [...sourceOptions, "test/bench/main.ts", ...process.argv.slice(2)], {
     cwd: root,
     env: { ...process.env, PATH: projectPath(), CASTELLAN_DATA: data },
+    withChildren: true,
   });
 });

@@ -14,10 +14,14 @@ const sameKeyPressMs = 500;
  *
  * @param {string} file
  * @param {string[]} args
- * @param {{ cwd?: string, env?: NodeJS.ProcessEnv }} options
+ * @param {object} options
+ * @param {string} [options.cwd]
+ * @param {NodeJS.ProcessEnv} [options.env]
+ * @param {boolean} [options.withChildren] whether the program's own children hear the signals too, as they would from a
+ *   terminal: for programs that start others and leave it to them to end
  * @returns {Promise<number>}
  */
-export async function runInForeground(file, args, { cwd, env }) {
+export async function runInForeground(file, args, { cwd, env, withChildren = false }) {
   const child = spawn("setpriv", ["--pdeathsig", "TERM", file, ...args], {
     cwd,
     env: { ...env, PATH: env?.PATH ?? systemPath() },
@@ -30,7 +34,8 @@ export async function runInForeground(file, args, { cwd, env }) {
       const now = Date.now();
       if (now - (lastSent.get(name) ?? 0) < sameKeyPressMs) return;
       lastSent.set(name, now);
-      child.kill(name);
+      if (withChildren) signalGroup(child.pid, name);
+      else child.kill(name);
     };
     process.on(name, handler);
     return [name, handler];
@@ -42,5 +47,13 @@ export async function runInForeground(file, args, { cwd, env }) {
     });
   } finally {
     for (const [name, handler] of handlers) process.off(name, handler);
+  }
+}
+
+function signalGroup(pid, name) {
+  try {
+    process.kill(-pid, name);
+  } catch {
+    // All of them have ended in the meantime.
   }
 }

@@ -28,7 +28,7 @@ export async function runVitest(runtime, args, data) {
     const exitCode = await runInForeground(
       file,
       [...before, "run", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`, ...args],
-      { cwd: root, env: testEnvironment(data) },
+      { cwd: root, env: testEnvironment(data), withChildren: true },
     );
     return { title, counts: countTests(existsSync(report) ? readFileSync(report, "utf8") : undefined, exitCode) };
   } finally {
