@@ -41,11 +41,6 @@ export function textList(value: unknown): string[] {
   return list(value).map(text);
 }
 
-/** `JSON.parse` and `Object.fromEntries` define properties, so that `__proto__` stays a key. */
-export function textObject(value: unknown): Record<string, string> {
-  return Object.fromEntries(Object.entries(object(value)).map(([key, one]) => [key, text(one)]));
-}
-
 export function malformed(expected: string, found: unknown): CastellanError {
   return new CastellanError("internal", "A stored record cannot be read", {
     cause: new TypeError(`expected ${expected}, found ${typeof found}`),

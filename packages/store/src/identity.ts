@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { EgressPolicy, Metadata, SandboxIdentity, SandboxResources } from "@castellan/domain";
-import { number, object, optionalText, text, textList, textObject } from "./decoding.ts";
+import { list, number, object, optionalText, text, textList } from "./decoding.ts";
 
 /**
  * Both stores keep what never changes about a sandbox as one JSON text with a schema version. Fields that this version
@@ -21,7 +21,7 @@ export function encodeIdentity(sandbox: SandboxIdentity): string {
     envdVersion: sandbox.envdVersion,
     envdAccessToken: sandbox.envdAccessToken,
     trafficAccessToken: sandbox.trafficAccessToken,
-    envVars: sandbox.envVars,
+    envVars: flat(Object.entries(sandbox.envVars)),
     allowInternetAccess: sandbox.allowInternetAccess,
   });
 }
@@ -51,7 +51,7 @@ export function decodeIdentity(json: string): SandboxIdentity {
     ...(envdAccessToken !== undefined && { envdAccessToken }),
     ...(trafficAccessToken !== undefined && { trafficAccessToken }),
     // Version 0 had none.
-    envVars: textObject(fields["envVars"] ?? {}),
+    envVars: Object.fromEntries(pairs(fields["envVars"] ?? [])),
     ...(typeof allowInternetAccess === "boolean" && { allowInternetAccess }),
   };
 }
@@ -71,6 +71,22 @@ export function tagLabel(key: string, value: string): string {
 
 export function templateLabel(idOrAlias: string): string {
   return `t${idOrAlias}`;
+}
+
+/**
+ * Names and values in turn, `[name, value, name, value, …]`: in this form they are values to `JSON.parse`, which reads
+ * some keys wrongly (see `parseJson` of the domain), and nothing has to be said about `__proto__`.
+ */
+export function flat(entries: Iterable<readonly [string, string]>): string[] {
+  return [...entries].flat();
+}
+
+/** The pairs in a flat list. @throws `internal` when it is not one of texts. */
+export function pairs(value: unknown): [string, string][] {
+  const texts = list(value);
+  const entries: [string, string][] = [];
+  for (let i = 0; i < texts.length; i += 2) entries.push([text(texts[i]), text(texts[i + 1])]);
+  return entries;
 }
 
 export function encodeEgress(policy: EgressPolicy): string {

@@ -21,9 +21,9 @@ export const operationKeptMs = 11 * 60_000;
 export const tombstoneKeptMs = 48 * 3_600_000;
 
 /** Index entries that one uninterrupted step of a listing looks at. */
-export const candidatesPerStep = 2000;
+export const candidatesPerStep = 1000;
 
-/** Index entries that counting by several tags looks at before it gives up. */
+/** Index entries that counting looks at before it gives up. */
 export const candidatesPerCount = 10_000;
 
 /** How long a listing goes on looking for a full page, in ms. */

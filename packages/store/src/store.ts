@@ -63,7 +63,7 @@ export interface SandboxStore {
   list(teamId: string, query: ListQuery): Promise<ListPage>;
   /**
    * Sandboxes of the team that show as running and have all of these tags, counted without reading them; `undefined`
-   * where counting would cost too much (several tags that each have thousands of sandboxes).
+   * where counting would cost too much (several tags that each have 10,000 sandboxes; in SQLite also one or none).
    */
   countRunning(teamId: string, filter: Metadata): Promise<number | undefined>;
   /**

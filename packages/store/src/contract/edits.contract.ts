@@ -41,6 +41,19 @@ export function describeEdits(subject: Subject): void {
       expect(Math.max(...revisions)).toBe(metadata.revision);
     });
 
+    it("keeps each key as it is, also those that JSON.parse takes for one another", async () => {
+      const { store } = subject;
+      const teamId = await newTeam(store);
+      for (const odd of ["\\", "\n", '"', "\\n", "\n?", "\\u0", "\u0000BC"]) {
+        const envVars = { a: "1", [odd]: "1" };
+        const record = await runOne(store, teamId, { metadata: tags({ a: "1" }), envVars });
+        await edit(store, record, { [odd]: "1" });
+        const { metadata, ...read } = await stored(store, record);
+        expect([...metadata.value.keys()].sort()).toEqual(["a", odd].sort());
+        expect(Object.keys(read.envVars).sort()).toEqual(["a", odd].sort());
+      }
+    });
+
     it("without effect keeps the revision and is no change", async () => {
       const { store } = subject;
       const record = await runOne(store, await newTeam(store), { metadata: tags({ a: "1" }) });

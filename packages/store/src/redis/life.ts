@@ -1,5 +1,5 @@
 import { mayBecome, type SandboxIdentity, type SandboxRecord, sandboxNotFound, stateConflict } from "@castellan/domain";
-import { encodeEgress, encodeIdentity } from "../identity.ts";
+import { encodeEgress, encodeIdentity, flat } from "../identity.ts";
 import { defaultStateDeadlineMs, tombstoneKeptMs } from "../options.ts";
 import { executionRemoved, noSuchTeam, otherExecution, quotaExceeded, sandboxExists } from "../refusals.ts";
 import { decodeState } from "../states.ts";
@@ -7,7 +7,7 @@ import type { AdoptedSandbox, ExecutionKey, NewSandboxRecord, Transition } from 
 import type { RedisConnection } from "./connection.ts";
 import { nodeTeamsKey, sandboxTeamKey, teamEpochKey } from "./keys.ts";
 import * as lua from "./lua/life.ts";
-import { checkOneLine, decodeRecord, flatMetadata, metadataBytes, unexpected } from "./records.ts";
+import { checkOneLine, decodeRecord, metadataBytes, unexpected } from "./records.ts";
 import { expectWork } from "./work.ts";
 
 export async function create(
@@ -32,7 +32,7 @@ export async function create(
     ...templateNames(sandbox),
     encodeEgress(sandbox.egress),
     metadataBytes(metadata),
-    ...flatMetadata(metadata),
+    ...flat(metadata),
   ]);
   switch (answer[0]) {
     case "ok":
@@ -135,7 +135,7 @@ export async function adopt(
     encodeIdentity(sandbox),
     ...templateNames(sandbox),
     metadataBytes(metadata.value),
-    ...flatMetadata(metadata.value),
+    ...flat(metadata.value),
   ]);
   const outcome = answer[0];
   if (outcome === "adopted" || outcome === "known" || outcome === "tombstoned") return outcome;

@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import type { Metadata, SandboxRecord } from "@castellan/domain";
 import { CastellanError } from "@castellan/domain";
 import { decimal, list, text } from "../decoding.ts";
-import { decodeEgress, decodeIdentity } from "../identity.ts";
+import { decodeEgress, decodeIdentity, flat, pairs } from "../identity.ts";
 import { decodeState } from "../states.ts";
 import type { RedisConnection } from "./connection.ts";
 import type { KnownIdentity } from "./identity-cache.ts";
@@ -31,7 +31,7 @@ export function decodeRecord(connection: RedisConnection, answer: unknown, known
     generation: number(at.gen),
     nodeId: field(at.node),
     startedAt: number(at.started),
-    metadata: { value: textMap(metadata), revision, applied: number(at.mapp) },
+    metadata: { value: new Map(pairs(metadata)), revision, applied: number(at.mapp) },
     endTime: { value: number(at.end), revision: endRevision, applied: number(at.eapp) },
     egress: { value: decodeEgress(field(at.egress)), revision: egressRevision, applied: number(at.gapp) },
     epoch: number(at.epoch),
@@ -74,20 +74,9 @@ export function checkOneLine(...ids: readonly string[]): void {
   if (ids.some((id) => id.includes("\n"))) throw new CastellanError("invalid_argument", "An id has a line break");
 }
 
-export function flatMetadata(metadata: Metadata): string[] {
-  return [...metadata].flat();
-}
-
 /** Bytes of keys and values in UTF-8, which the scripts keep count of. */
 export function metadataBytes(metadata: Metadata): number {
-  return flatMetadata(metadata).reduce((sum, part) => sum + Buffer.byteLength(part), 0);
-}
-
-function textMap(answer: unknown): Map<string, string> {
-  const flat = list(answer);
-  const map = new Map<string, string>();
-  for (let i = 0; i < flat.length; i += 2) map.set(text(flat[i]), text(flat[i + 1]));
-  return map;
+  return flat(metadata).reduce((sum, part) => sum + Buffer.byteLength(part), 0);
 }
 
 /** The error for an answer that no version of the scripts gives. */

@@ -93,7 +93,7 @@ describe("a listing in Redis", () => {
     const query = { states: ["running", "paused"], order: "desc", limit: 100 } as const;
     const before = await scriptCalls();
     expect(await store.list(teamId, { ...query, filter: tags({ even: "1", odd: "1" }) })).toEqual({ sandboxes: [] });
-    expect((await scriptCalls()) - before).toBe(2);
+    expect((await scriptCalls()) - before).toBe(3);
     expect(await store.countRunning(teamId, tags({ even: "1", odd: "1" }))).toBe(0);
     expect(await store.countRunning(teamId, tags({ even: "1", all: "1" }))).toBe(each);
 

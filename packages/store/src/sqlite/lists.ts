@@ -40,21 +40,18 @@ export function countRunning(db: Database, teamId: string, filter: Metadata): nu
   if (filter.size > metadataLimits.keys) return 0;
   const labels = [...filter].map(([key, value]) => labelHash(tagLabel(key, value)));
   const [rarest, ...others] = byRarity(db, teamId, shownAs("running"), labels);
-  if (rarest === undefined) {
-    const row = db.get(
-      "SELECT count(*) AS count FROM sandboxes WHERE team_id = ? AND visible = ?",
-      teamId,
-      shownAs("running"),
-    );
-    return number(row?.["count"]);
-  }
-  if (others.length === 0) {
-    const sql = "SELECT count(*) AS count FROM labels WHERE team_id = ? AND visible = ? AND label = ?";
-    return number(db.get(sql, teamId, shownAs("running"), rarest)?.["count"]);
-  }
-  const sql = `SELECT count(*) AS examined, coalesce(sum(hit), 0) AS hits FROM (
-    SELECT ${hasAll(others.length)} AS hit FROM labels entry WHERE team_id = ? AND visible = ? AND label = ? LIMIT ?)`;
-  const row = db.get(sql, ...others, teamId, shownAs("running"), rarest, candidatesPerCount + 1);
+  const source =
+    rarest === undefined
+      ? "SELECT 1 AS hit FROM sandboxes entry WHERE team_id = ? AND visible = ?"
+      : `SELECT ${hasAll(others.length)} AS hit FROM labels entry WHERE team_id = ? AND visible = ? AND label = ?`;
+  const row = db.get(
+    `SELECT count(*) AS examined, coalesce(sum(hit), 0) AS hits FROM (${source} LIMIT ?)`,
+    ...others,
+    teamId,
+    shownAs("running"),
+    ...(rarest === undefined ? [] : [rarest]),
+    candidatesPerCount + 1,
+  );
   return number(row?.["examined"]) > candidatesPerCount ? undefined : number(row?.["hits"]);
 }
 
@@ -98,11 +95,10 @@ function* candidates(
   const names = [...query.filter].map(([key, value]) => tagLabel(key, value));
   if (query.template !== undefined) names.push(templateLabel(query.template));
   const [rarest, ...others] = byRarity(db, teamId, visible, names.map(labelHash));
-  const hit = others.length === 0 ? "1" : hasAll(others.length);
   const source =
     rarest === undefined
       ? "SELECT started_at, sandbox_id, 1 AS hit FROM sandboxes entry WHERE team_id = ? AND visible = ?"
-      : `SELECT started_at, sandbox_id, ${hit} AS hit FROM labels entry WHERE team_id = ? AND visible = ? AND label = ?`;
+      : `SELECT started_at, sandbox_id, ${hasAll(others.length)} AS hit FROM labels entry WHERE team_id = ? AND visible = ? AND label = ?`;
   const beyond =
     query.order === "desc"
       ? "AND started_at <= ? AND (started_at < ? OR sandbox_id > ?)"
@@ -144,7 +140,9 @@ function byRarity(db: Database, teamId: string, visible: number, labels: readonl
     .map(({ label }) => label);
 }
 
+/** Whether so many other labels lead to the same entry. */
 function hasAll(labels: number): string {
+  if (labels === 0) return "1";
   return new Array(labels)
     .fill(
       `EXISTS (SELECT 1 FROM labels other WHERE other.team_id = entry.team_id AND other.visible = entry.visible

@@ -2,13 +2,12 @@ import { hash } from "node:crypto";
 import {
   countsAsConcurrent,
   type Metadata,
-  metadataToObject,
   publicState,
   type SandboxRecord,
   type SandboxState,
 } from "@castellan/domain";
-import { number, optionalNumber, optionalText, text, textObject } from "../decoding.ts";
-import { decodeEgress, decodeIdentity, encodeEgress, encodeIdentity, labelsOf } from "../identity.ts";
+import { number, optionalNumber, optionalText, text } from "../decoding.ts";
+import { decodeEgress, decodeIdentity, encodeEgress, encodeIdentity, flat, labelsOf, pairs } from "../identity.ts";
 import { decodeState } from "../states.ts";
 import type { Database, Row } from "./database.ts";
 
@@ -48,7 +47,7 @@ export function decode(row: Row): StoredSandbox {
       nodeId: text(row["node_id"]),
       startedAt: number(row["started_at"]),
       metadata: {
-        value: new Map(Object.entries(textObject(JSON.parse(text(row["metadata"]))))),
+        value: new Map(pairs(JSON.parse(text(row["metadata"])))),
         revision: number(row["metadata_revision"]),
         applied: number(row["metadata_applied"]),
       },
@@ -135,7 +134,7 @@ export function saveLife(
 }
 
 export function encodeMetadata(metadata: Metadata): string {
-  return JSON.stringify(metadataToObject(metadata));
+  return JSON.stringify(flat(metadata));
 }
 
 /** The public state as the tables hold it. */

@@ -1,6 +1,7 @@
 /**
  * The steps from one schema version to the next: step n takes a file from `user_version` n to n + 1. A step, once
- * released, is never edited. Times and revisions are whole microseconds, JSON stands in TEXT.
+ * released, is never edited. Times and revisions are whole microseconds, JSON stands in TEXT; metadata is a flat list
+ * `[key, value, key, value, …]`.
  *
  * `visible` is the public state (0 none, 1 running, 2 paused) and `concurrent` whether the sandbox counts against its
  * team's limit. `labels` holds, for visible sandboxes only, a hash of every tag and of the template's names; a hash may
