@@ -70,6 +70,15 @@ describe.runIf(canRunSandboxes).each(["sqlite", "redis"] as const)("live metadat
     expect(Object.keys(metadata).filter((key) => /^w\d+$/.test(key)).length).toBe(50);
   });
 
+  test("a key with an escape is not taken for one that an earlier body had", async () => {
+    for (const key of ["\\\\", "\\n", "\\\\n", '\\"']) {
+      const answer = await request(stack, "PATCH", path(), { body: `{"a":"1","${key}":"x"}` });
+      expect(answer.status).toBe(200);
+    }
+    const { metadata } = metadataState(await request(stack, "GET", path()));
+    expect(["\\", "\n", "\\n", '"'].map((key) => metadata[key])).toEqual(["x", "x", "x", "x"]);
+  });
+
   test("odd keys are ordinary keys", async () => {
     const body = '{"__proto__":"p","constructor":"c","1":"one","toString":"t","k\\u0000ey":"nul","emoji 😀":"é"}';
     const answer = await request(stack, "PATCH", path(), {
