@@ -7,13 +7,14 @@
  *     cs:{team}:i:<id>     what never changes about a sandbox, JSON
  *     cs:{team}:s:<id>     state, execution, revisions, a field a line (see record-fields.ts)
  *     cs:{team}:m:<id>     hash: its metadata, key by key
- *     cs:{team}:o:<id>:<operation>   an operation id that took effect; expires
+ *     cs:{team}:o:<id>:<span>   set: the operation ids of one span of time; expires
  *     cs:{team}:x:<id>:<execution>   a tombstone; expires
  *     cs:{team}:live       set: the sandboxes that count as concurrent
  *     cs:{team}:push, ends, states   sorted sets by time: due for a push, end of life of running ones, state deadlines
  *     cs:{team}:n:<node>   sorted set: the sandboxes placed on a node
  *     cs:{team}:l:r, l:p   sorted sets: the sandboxes that show as running or paused, in list order
- *     cs:{team}:b:r:<sha1>, b:p:<sha1>   the same, of those that carry one label (a tag, or a template's name)
+ *     cs:{team}:b:r:<label>, b:p:<label>   the same, of those that carry one label (a tag, or a template's name); a
+ *                          long label by its SHA-1
  *
  * The others have slots of their own, and are written before what they lead to; an entry that leads nowhere is harmless.
  */

@@ -9,8 +9,8 @@ import type { KnownIdentity } from "./identity-cache.ts";
 import { type RecordField, recordFields } from "./record-fields.ts";
 
 /**
- * A record as the scripts' `read` and `readWithout` answer it: what never changes (nothing if it is what the caller
- * named as known), the fields, the metadata.
+ * A record as the scripts answer it: what never changes (nothing if it is of the making that the caller named), the
+ * fields, the metadata.
  */
 export function decodeRecord(connection: RedisConnection, answer: unknown, known?: KnownIdentity): SandboxRecord {
   const [json, record, metadata] = list(answer);

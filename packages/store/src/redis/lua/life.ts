@@ -1,4 +1,16 @@
-import { base, fencing, listing, loading, portions, pushing, reading, relisting, revising, states } from "./prelude.ts";
+import {
+  base,
+  fencing,
+  listing,
+  loading,
+  portions,
+  positions,
+  pushing,
+  reading,
+  relisting,
+  revising,
+  states,
+} from "./prelude.ts";
 import { readingScript, script, upkeepScript } from "./script.ts";
 
 /** Writing a whole new record: its fields, its metadata (a flat list) and every index. */
@@ -40,6 +52,7 @@ export const create = script(
   fencing,
   revising,
   reading,
+  positions,
   loading,
   portions,
   listing,
@@ -85,6 +98,7 @@ export const adopt = script(
   "adopt",
   base,
   fencing,
+  positions,
   loading,
   portions,
   listing,
@@ -181,6 +195,7 @@ export const transition = upkeepScript(
   fencing,
   revising,
   reading,
+  positions,
   loading,
   listing,
   relisting,
@@ -220,6 +235,7 @@ export const claimEnded = upkeepScript(
   fencing,
   revising,
   reading,
+  positions,
   loading,
   listing,
   relisting,
@@ -243,6 +259,7 @@ export const remove = upkeepScript(
   "remove",
   base,
   fencing,
+  positions,
   loading,
   listing,
   relisting,

@@ -1,17 +1,19 @@
-import { base, listing, loading, reading, readingWithout } from "./prelude.ts";
+import { leadingFields } from "../record-fields.ts";
+import { base, lines, listing, positions, reading } from "./prelude.ts";
 import { readingScript } from "./script.ts";
 
 /** ARGV: 1 sandbox, 2 the making of it that the caller has a copy of, or ''. */
 export const get = readingScript(
   "get",
   base,
-  loading,
-  readingWithout,
+  positions,
   `
 if call('EXISTS', KEYS[1]) == 0 then return {'noteam'} end
-local fields = load(ARGV[1])
-if not fields then return {'missing'} end
-return {'ok', readWithout(ARGV[1], fields, ARGV[2])}
+local text = call('GET', P .. 's:' .. ARGV[1])
+if not text then return {'missing'} end
+local made = ({string.match(text, '^${lines(leadingFields)}')})[MADE]
+local identity = (ARGV[2] == '' or ARGV[2] ~= made) and call('GET', P .. 'i:' .. ARGV[1])
+return {'ok', {identity, text, call('HGETALL', P .. 'm:' .. ARGV[1])}}
 `,
 );
 

@@ -1,4 +1,4 @@
-import { base, fencing, loading, reading } from "./prelude.ts";
+import { base, fencing, loading, positions, reading } from "./prelude.ts";
 import { readingScript, upkeepScript } from "./script.ts";
 
 /** Scripts on keys of their own slot, where KEYS[1] is not a team's epoch key. */
@@ -62,6 +62,7 @@ export const deferPush = upkeepScript(
   "deferPush",
   base,
   fencing,
+  positions,
   loading,
   `
 local stop = fence(tonumber(ARGV[1]))

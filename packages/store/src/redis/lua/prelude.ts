@@ -46,26 +46,18 @@ local function read(id)
 end
 `;
 
-/**
- * The same without what never changes, if the caller's copy of that is of the same making; the answer then has false
- * there. Uses `loading`.
- */
-export const readingWithout = `
-local function readWithout(id, fields, made)
-  local identity = (made == '' or made ~= fields[MADE]) and call('GET', P .. 'i:' .. id)
-  return {identity, serialize(fields), call('HGETALL', P .. 'm:' .. id)}
-end
-`;
-
-/** A record as a table, by the positions of its fields. */
-export const loading = `
+/** The positions of a record's fields. */
+export const positions = `
 local ${recordFields.map(({ name }) => name.toUpperCase()).join(", ")} = ${recordFields.map((_, i) => i + 1).join(", ")}
 local FIELDS = ${recordFields.length}
+`;
 
+/** A record as a table, by the positions of its fields. Uses `positions`. */
+export const loading = `
 -- The fields, then the rest, which a later version has written.
 local function parse(text)
-  local fields = {string.match(text, '^${recordFields.map(() => "([^\\n]*)").join("\\n")}(.*)$')}
-  if fields[1] then return fields end
+  local fields = {string.match(text, '^${lines(recordFields.length)}(.*)$')}
+  if fields[V] then return fields end
   -- An older version, with fewer fields.
   fields = {${recordFields.map(({ before }) => `'${before}'`).join(", ")}, ''}
   local n = 0
@@ -90,7 +82,7 @@ local function save(id, fields)
 end
 `;
 
-/** Writing lists of arguments in portions: Lua passes at most some thousand at once. */
+/** Writing metadata in portions, because Lua passes at most some thousand values at once. */
 export const portions = `
 local function inPortions(command, key, values)
   for first = 1, #values, 1000 do
@@ -114,7 +106,7 @@ local function tagLabel(key, value)
 end
 
 local function labelKey(shown, label)
-  return P .. 'b:' .. shown .. ':' .. redis.sha1hex(label)
+  return P .. 'b:' .. shown .. (#label <= 64 and ':=' .. label or ':#' .. redis.sha1hex(label))
 end
 `;
 
@@ -143,14 +135,9 @@ local function delist(id, fields, meta)
 end
 `;
 
-/** When a record is due for a push. */
+/** Whether a node in this state is sent what it lacks; the other states get theirs with the next start. */
 export const pushing = `
 local function mayBePushed(state) return state == 'running' or state == 'snapshotting' end
-
--- As soon as an earlier change is due, or at 'due'.
-local function duePush(id, state, due)
-  if mayBePushed(state) then call('ZADD', P .. 'push', 'LT', digits(due), id) end
-end
 `;
 
 /** The rules of the domain about states, as Lua tables. */
@@ -158,6 +145,11 @@ export const states = `
 local COUNTS = {${luaTable((state) => (countsAsConcurrent(state) ? "true" : undefined))}}
 local TRANSITIONAL = {${luaTable((state) => (transitionalStates.includes(state) ? "true" : undefined))}}
 `;
+
+/** A pattern that captures so many lines. */
+export function lines(count: number): string {
+  return new Array(count).fill("([^\\n]*)").join("\\n");
+}
 
 function shownLetter(state: SandboxState): string | undefined {
   const shown = publicState(state);
