@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { chmod, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -53,9 +53,12 @@ describe.skipIf(process.getuid?.() !== 0)("castellan up", () => {
     expect(await readdir(data)).toEqual([]);
   });
 
-  it("does not start without root, and says what to do", async () => {
-    const args = ["--reuid", "65534", "--regid", "65534", "--clear-groups", pinnedNode, wrapper, "up", "--data", data];
-    const { code, stderr } = await run("setpriv", args);
+  // A clone in root's home is closed to everybody else.
+  const asNobody = ["--reuid", "65534", "--regid", "65534", "--clear-groups"];
+  const reachable = spawnSync("setpriv", [...asNobody, "test", "-r", wrapper]).status === 0;
+
+  it.skipIf(!reachable)("does not start without root, and says what to do", async () => {
+    const { code, stderr } = await run("setpriv", [...asNobody, pinnedNode, wrapper, "up", "--data", data]);
     expect(code).toBe(1);
     expect(stderr).toMatch(/needs root.*\nRun it as root/);
   });
