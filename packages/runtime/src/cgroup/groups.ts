@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
+import { readdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { ensureDirectory } from "../host/directories.ts";
 import { identify, killAndWait } from "../host/process.ts";
 import type { CgroupLayout } from "./layout.ts";
 
@@ -24,7 +25,7 @@ export class Cgroups {
 
   /** Makes the parent groups. On v2 a group has only the controllers that its parents pass on. */
   async prepare(): Promise<void> {
-    for (const tree of this.layout.trees) await mkdir(join(tree, this.#parent), { recursive: true });
+    for (const tree of this.layout.trees) await ensureDirectory(join(tree, this.#parent), 0o755);
     const [root] = this.layout.trees;
     if (this.layout.kind !== "v2" || root === undefined) return;
     const controllers = neededControllers.map((name) => `+${name}`).join(" ");

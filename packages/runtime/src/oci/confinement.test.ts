@@ -78,7 +78,8 @@ for family, kind in ((1, 1), (2, 1), (2, 2), (10, 1), (16, 3), (17, 3), (38, 5),
     });
 
     it("sees no device of the host beyond the harmless ones", async () => {
-      expect((await lines("ls /dev")).sort()).toEqual([
+      // Where the kernel has /proc/kcore, runc makes a link to it; the file behind it is masked.
+      expect((await lines("ls /dev | grep -vx core")).sort()).toEqual([
         "fd",
         "full",
         "mqueue",

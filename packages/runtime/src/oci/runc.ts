@@ -3,6 +3,9 @@ import { join } from "node:path";
 import { CastellanError } from "@castellan/domain";
 import type { RunCommand } from "../host/command.ts";
 
+/** A process mask that closes what runc makes would close it to the sandbox's own root too, who is an ordinary user here. */
+const withOpenMask = 'umask 022; exec runc "$@"';
+
 /** Starts containers with runc; its own state is below `stateDir/runc`. */
 export class Runc {
   readonly #root: string;
@@ -24,7 +27,8 @@ export class Runc {
     const args = ["--root", this.#root, "--log", log, "run", "--detach", "--pid-file", pidFile, "--bundle", bundle];
     try {
       // The container keeps runc's standard streams: pipes would end with this process, files could not be checkpointed.
-      await this.#run("runc", [...args, executionId], { output: "discard", timeoutMs: 30_000, signal });
+      const options = { output: "discard", timeoutMs: 30_000, signal } as const;
+      await this.#run("sh", ["-c", withOpenMask, "runc", ...args, executionId], options);
     } catch (error) {
       const said = (await readFile(log, "utf8").catch(() => "")).slice(-4000);
       if (error instanceof CastellanError && error.code !== "internal") throw error;
