@@ -105,7 +105,23 @@ const key = fc.oneof(
   },
   {
     weight: 1,
-    arbitrary: fc.constantFrom("a\0", "\0", '"', "'", "\\", "=", "-", "\n", "\r\n", "{x}", "%s", "k".repeat(256)),
+    arbitrary: fc.constantFrom(
+      "a\0",
+      "\0",
+      '"',
+      "'",
+      "\\",
+      "\\n",
+      "\t",
+      "a\tb",
+      "=",
+      "-",
+      "\n",
+      "\r\n",
+      "{x}",
+      "%s",
+      "k".repeat(256),
+    ),
   },
   { weight: 2, arbitrary: fc.string({ unit: "binary", minLength: 1, maxLength: 8 }) },
 );
@@ -116,8 +132,12 @@ const value = fc.oneof(
 const metadata = fc
   .uniqueArray(fc.tuple(key, value), { selector: ([name]) => name, maxLength: 8 })
   .map((entries): Metadata => new Map(entries));
+/** Few and many keys at once, which a store may treat in different ways. */
 const delta = fc
-  .uniqueArray(fc.tuple(key, fc.option(value)), { selector: ([name]) => name, maxLength: 6 })
+  .oneof(
+    fc.uniqueArray(fc.tuple(key, fc.option(value)), { selector: ([name]) => name, maxLength: 6 }),
+    fc.uniqueArray(fc.tuple(key, fc.option(value)), { selector: ([name]) => name, minLength: 9, maxLength: 16 }),
+  )
   .map((entries): MetadataDelta => new Map(entries));
 
 /** Close to 64 KiB or to 256 keys. */

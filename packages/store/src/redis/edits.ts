@@ -14,6 +14,7 @@ import type { Confirmation, EgressEdit, EndTimeEdit, LiveCommit, MetadataEdit } 
 import type { RedisConnection } from "./connection.ts";
 import * as lua from "./lua/edits.ts";
 import type { Script } from "./lua/script.ts";
+import { escapeText } from "./metadata-text.ts";
 import { checkOneLine, decodeRecord, unexpected } from "./records.ts";
 
 type Edit = MetadataEdit | EndTimeEdit | EgressEdit;
@@ -23,7 +24,7 @@ const reportsPerScript = 200;
 
 export function editMetadata(store: RedisConnection, edit: MetadataEdit, pushGrace: number): Promise<LiveCommit> {
   const args: (string | number)[] = [edit.ifMatch ?? "", metadataLimits.keys, metadataLimits.totalBytes];
-  for (const [key, value] of edit.delta) args.push(key, value === null ? "-" : `=${value}`);
+  for (const [key, value] of edit.delta) args.push(escapeText(key), value === null ? "-" : `=${escapeText(value)}`);
   return liveEdit(store, lua.editMetadata, edit, pushGrace, args);
 }
 

@@ -5,8 +5,7 @@
  *     cs:{team}:epoch      the highest epoch that has written here; there from the team's first moment on
  *     cs:{team}:team       the team, JSON
  *     cs:{team}:i:<id>     what never changes about a sandbox, JSON
- *     cs:{team}:s:<id>     state, execution, revisions, a field a line (see record-fields.ts)
- *     cs:{team}:m:<id>     hash: its metadata, key by key
+ *     cs:{team}:s:<id>     the rest, text: a field a line, then the metadata (see record-fields.ts)
  *     cs:{team}:o:<id>:<span>   set: the operation ids of one span of time; expires
  *     cs:{team}:x:<id>:<execution>   a tombstone; expires
  *     cs:{team}:live       set: the sandboxes that count as concurrent

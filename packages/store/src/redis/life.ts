@@ -1,5 +1,5 @@
 import { mayBecome, type SandboxIdentity, type SandboxRecord, sandboxNotFound, stateConflict } from "@castellan/domain";
-import { encodeEgress, encodeIdentity, flat } from "../identity.ts";
+import { encodeEgress, encodeIdentity } from "../identity.ts";
 import { defaultStateDeadlineMs, tombstoneKeptMs } from "../options.ts";
 import { executionRemoved, noSuchTeam, otherExecution, quotaExceeded, sandboxExists } from "../refusals.ts";
 import { decodeState } from "../states.ts";
@@ -7,7 +7,8 @@ import type { AdoptedSandbox, ExecutionKey, NewSandboxRecord, Transition } from 
 import type { RedisConnection } from "./connection.ts";
 import { nodeTeamsKey, sandboxTeamKey, teamEpochKey } from "./keys.ts";
 import * as lua from "./lua/life.ts";
-import { checkOneLine, decodeRecord, metadataBytes, unexpected } from "./records.ts";
+import { metadataBytes, metadataText } from "./metadata-text.ts";
+import { checkOneLine, decodeRecord, unexpected } from "./records.ts";
 import { expectWork } from "./work.ts";
 
 export async function create(
@@ -32,7 +33,8 @@ export async function create(
     ...templateNames(sandbox),
     encodeEgress(sandbox.egress),
     metadataBytes(metadata),
-    ...flat(metadata),
+    metadata.size,
+    metadataText(metadata),
   ]);
   switch (answer[0]) {
     case "ok":
@@ -135,7 +137,8 @@ export async function adopt(
     encodeIdentity(sandbox),
     ...templateNames(sandbox),
     metadataBytes(metadata.value),
-    ...flat(metadata.value),
+    metadata.value.size,
+    metadataText(metadata.value),
   ]);
   const outcome = answer[0];
   if (outcome === "adopted" || outcome === "known" || outcome === "tombstoned") return outcome;

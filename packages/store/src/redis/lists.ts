@@ -1,11 +1,11 @@
 import { type Metadata, metadataLimits, type SandboxRecord } from "@castellan/domain";
 import { decimal, list, malformed, number, text } from "../decoding.ts";
-import { flat } from "../identity.ts";
 import { candidatesPerCount, candidatesPerStep, listDeadlineMs } from "../options.ts";
 import { listingTooLong } from "../refusals.ts";
 import type { ListPage, ListPosition, ListQuery } from "../store.ts";
 import type { RedisConnection } from "./connection.ts";
 import * as lua from "./lua/lists.ts";
+import { escapeText } from "./metadata-text.ts";
 import { decodeRecord } from "./records.ts";
 
 export async function get(
@@ -34,7 +34,7 @@ export async function listSandboxes(store: RedisConnection, teamId: string, quer
       candidatesPerStep,
       query.template === undefined ? "" : JSON.stringify(query.template),
       query.states.map((state) => (state === "running" ? "r" : "p")).join(""),
-      ...flat(query.filter),
+      ...tagsOf(query.filter),
     ]);
     if (answer[0] === "noteam") return { sandboxes };
     const [, ended, startedAt, sandboxId, records] = answer;
@@ -59,7 +59,7 @@ export async function countRunning(
   let count = 0;
   let after = "";
   for (let examined = 0; examined <= candidatesPerCount; examined += candidatesPerStep) {
-    const args = [candidatesPerStep, after, ...flat(filter)];
+    const args = [candidatesPerStep, after, ...tagsOf(filter)];
     const answer = await store.readTeam(lua.countRunning, teamId, args);
     if (answer[0] === "noteam") return 0;
     count += number(answer[1]);
@@ -67,6 +67,11 @@ export async function countRunning(
     if (after === "") return count;
   }
   return undefined;
+}
+
+/** Each as its line in a record has it. */
+function tagsOf(filter: Metadata): string[] {
+  return [...filter].map(([key, value]) => `${escapeText(key)}\t${escapeText(value)}`);
 }
 
 function nextAfter(page: readonly SandboxRecord[]): { next?: ListPosition } {

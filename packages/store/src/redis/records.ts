@@ -1,20 +1,22 @@
-import { Buffer } from "node:buffer";
-import type { Metadata, SandboxRecord } from "@castellan/domain";
+import type { SandboxRecord } from "@castellan/domain";
 import { CastellanError } from "@castellan/domain";
-import { decimal, list, text } from "../decoding.ts";
-import { decodeEgress, decodeIdentity, flat, pairs } from "../identity.ts";
+import { decimal, list, malformed, text } from "../decoding.ts";
+import { decodeEgress, decodeIdentity } from "../identity.ts";
 import { decodeState } from "../states.ts";
 import type { RedisConnection } from "./connection.ts";
 import type { KnownIdentity } from "./identity-cache.ts";
-import { type RecordField, recordFields } from "./record-fields.ts";
+import { parseMetadataText } from "./metadata-text.ts";
+import { beforeMetadata, type RecordField, recordFields } from "./record-fields.ts";
 
 /**
- * A record as the scripts answer it: what never changes (nothing if it is of the making that the caller named), the
- * fields, the metadata.
+ * A record as the scripts answer it: what never changes (nothing if it is of the making that the caller named), the record.
  */
 export function decodeRecord(connection: RedisConnection, answer: unknown, known?: KnownIdentity): SandboxRecord {
-  const [json, record, metadata] = list(answer);
-  const fields = text(record).split("\n");
+  const [json, stored] = list(answer);
+  const record = text(stored);
+  const cut = record.indexOf(`${beforeMetadata}\n`);
+  if (cut < 0) throw malformed("a record", stored);
+  const fields = record.slice(0, cut).split("\n");
   const field = (position: Position): string => fields[position.at] ?? position.before;
   const number = (position: Position): number => decimal(field(position));
   const stateDeadline = field(at.deadline);
@@ -31,7 +33,7 @@ export function decodeRecord(connection: RedisConnection, answer: unknown, known
     generation: number(at.gen),
     nodeId: field(at.node),
     startedAt: number(at.started),
-    metadata: { value: new Map(pairs(metadata)), revision, applied: number(at.mapp) },
+    metadata: { value: parseMetadataText(record.slice(cut + 3)), revision, applied: number(at.mapp) },
     endTime: { value: number(at.end), revision: endRevision, applied: number(at.eapp) },
     egress: { value: decodeEgress(field(at.egress)), revision: egressRevision, applied: number(at.gapp) },
     epoch: number(at.epoch),
@@ -71,12 +73,9 @@ const at = {
 
 /** Ids stand on lines of a record. @throws `invalid_argument` */
 export function checkOneLine(...ids: readonly string[]): void {
-  if (ids.some((id) => id.includes("\n"))) throw new CastellanError("invalid_argument", "An id has a line break");
-}
-
-/** Bytes of keys and values in UTF-8, which the scripts keep count of. */
-export function metadataBytes(metadata: Metadata): number {
-  return flat(metadata).reduce((sum, part) => sum + Buffer.byteLength(part), 0);
+  if (ids.some((id) => /[\n\t]/.test(id))) {
+    throw new CastellanError("invalid_argument", "An id has a line break or a tab");
+  }
 }
 
 /** The error for an answer that no version of the scripts gives. */

@@ -4,51 +4,61 @@ import { script, upkeepScript } from "./script.ts";
 
 /**
  * What every live edit begins with, in this order: team, operation id (a replay ends here, whatever the state is now),
- * epoch, and whether there is such a sandbox. These parts are code, not functions: nothing runs more often.
+ * epoch, and whether there is such a sandbox. These parts are code, not functions: nothing runs more often, and a call
+ * of a Redis command from Lua costs more than anything that Lua does.
  *
  * ARGV: 1 the store's epoch, 2 the request's, 3 sandbox, 4 operation id, 5 grace until a push is due in µs, 6 how long
  * the operation id is kept in ms, 7 the making of the sandbox that the caller has a copy of, or ''.
  */
 const entering = `
 local epoch, id, operation, made, now = tonumber(ARGV[1]), ARGV[3], ARGV[4], ARGV[7], clock()
-local record, metadata = P .. 's:' .. id, P .. 'm:' .. id
+local text, changed, replayed = call('GET', P .. 's:' .. id), 0, 0
+`;
 
+/** Needs `fields`, if there is a text. */
+const checking = `
 -- Operation ids stand in one set per sandbox and span of time, so that they go by themselves, a set at a time.
 local kept = tonumber(ARGV[6])
 local span = math.floor(now / 1000 / kept)
-local operations = P .. 'o:' .. id .. ':' .. digits(span)
-
-local text = call('GET', record)
-local replayed = 0
-if text and (call('SISMEMBER', operations, operation) == 1
-  or call('SISMEMBER', P .. 'o:' .. id .. ':' .. digits(span - 1), operation) == 1) then replayed = 1 end
+local operations = P .. 'o:' .. id .. ':'
+if text then
+  local last = tonumber(fields[OSPAN]) or 0
+  if (last == span and call('SISMEMBER', operations .. digits(span), operation) == 1)
+    or (last >= span - 1 and call('SISMEMBER', operations .. digits(span - 1), operation) == 1) then replayed = 1 end
+end
 if replayed == 0 then
   local stop = fence(epoch)
   if stop then return stop end
   if tonumber(ARGV[2]) ~= epoch then return {'stale'} end
-  if not text then return {'missing'} end
+  if not text or fields[STATE] == 'creating' then return {'missing'} end
 end
 `;
 
-/** What every live edit ends with. Needs \`fields\` (the text's parts, if it changed), \`changed\` and \`whole\`. */
+/** What every live edit ends with; needs `changed`, and a function that puts the fields together. */
 const leaving = `
-if changed == 1 then
-  fields[V], fields[EPOCH] = '1', digits(epoch)
-  text = table.concat(fields, '\\n', 1, whole) .. fields[whole + 1]
-  call('SET', record, text)
-  if mayBePushed(fields[STATE]) then call('ZADD', P .. 'push', 'LT', digits(now + tonumber(ARGV[5])), id) end
-end
-if replayed == 0 and call('SADD', operations, operation) == 1 and call('SCARD', operations) == 1 then
-  call('PEXPIRE', operations, digits(2 * kept))
+if replayed == 0 then
+  local isFirst = fields[OSPAN] ~= digits(span)
+  if changed == 1 or isFirst then
+    fields[OSPAN] = digits(span)
+    if changed == 1 then fields[EPOCH] = digits(epoch) end
+    text = together()
+    call('SET', P .. 's:' .. id, text)
+  end
+  if changed == 1 and mayBePushed(fields[STATE]) then
+    call('ZADD', P .. 'push', 'LT', digits(now + tonumber(ARGV[5])), id)
+  end
+  call('SADD', operations .. digits(span), operation)
+  if isFirst then call('PEXPIRE', operations .. digits(span), digits(2 * kept)) end
 end
 local identity = (made == '' or made ~= fields[MADE]) and call('GET', P .. 'i:' .. id)
-return {'ok', changed, replayed, {identity, text, call('HGETALL', metadata)}}
+return {'ok', changed, replayed, {identity, text}}
 `;
 
 /**
- * ARGV from 8: revision of If-Match or '', most keys, most bytes; then key and '=' .. value, or key and '-' to remove.
+ * ARGV from 8: revision of If-Match or '', most keys, most bytes; then key and '=' .. value, or key and '-' to remove,
+ * escaped.
  *
- * Of the record it takes only the leading fields apart.
+ * Of the record it takes only the leading fields and the metadata out; the rest stays in one piece.
  */
 export const editMetadata = script(
   "editMetadata",
@@ -60,86 +70,116 @@ export const editMetadata = script(
   pushing,
   entering,
   `
-local whole, changed = ${leadingFields}, 0
-local pattern = '^${lines(leadingFields)}(.*)$'
-local fields = {string.match(text, pattern)}
-if fields[V] ~= '1' then
-  local upgraded = parse(text)
-  fields = {string.match(serialize(upgraded), pattern)}
+local fields, rest, metadata
+if text then
+  if string.sub(text, 1, 2) ~= '1\\n' then text = serialize(parse(text)) end
+  local cut = string.find(text, '\\n\\t\\n', 1, true)
+  fields = {string.match(text, '^${lines(leadingFields)}()')}
+  rest, metadata = string.sub(text, fields[${leadingFields + 1}], cut - 1), string.sub(text, cut + 2)
+end
+local function together()
+  return table.concat(fields, '\\n', 1, ${leadingFields}) .. rest .. '\\n\\t' .. metadata
+end
+`,
+  checking,
+  `
+-- Bytes before escaping: every escape is a backslash and one more character.
+local function size(text)
+  if not string.find(text, '\\\\', 1, true) then return #text end
+  local _, escapes = string.gsub(text, '\\\\.', '')
+  return #text - escapes
 end
 
 if replayed == 0 then
   local state, revision = fields[STATE], tonumber(fields[MREV])
-  if state == 'creating' then return {'missing'} end
   if state == 'killing' then return {'state', state} end
   if ARGV[8] ~= '' and tonumber(ARGV[8]) ~= revision then return {'revision'} end
-  local bytes = tonumber(fields[MBYTES])
-  if not bytes then
-    bytes = 0
-    for _, part in ipairs(call('HGETALL', metadata)) do bytes = bytes + #part end
+  local bytes, keys = tonumber(fields[MBYTES]), tonumber(fields[MKEYS])
+  if not bytes or not keys then
+    bytes, keys = 0, 0
+    for key, value in string.gmatch(metadata, '([^\\n\\t]+)\\t([^\\n]*)') do
+      bytes, keys = bytes + size(key) + size(value), keys + 1
+    end
   end
 
-  -- The delta against what is stored: what it sets, what it removes, and the tags that come and go with that.
-  local sets, removals, fresh, gone, added = {}, {}, {}, {}, 0
+  -- A few entries are found and replaced in the text; for many, that would take time by the square of their number, and
+  -- the text is taken apart.
+  local entries, order
+  if #ARGV > 26 then
+    entries, order = {}, {}
+    for key, value in string.gmatch(metadata, '([^\\n\\t]+)\\t([^\\n]*)') do
+      entries[key], order[#order + 1] = value, key
+    end
+  end
+
+  -- The delta against what is stored, and the tags that come and go with it.
+  local fresh, gone = {}, {}
   for i = 11, #ARGV, 2 do
     local key, edit = ARGV[i], ARGV[i + 1]
-    local before = call('HGET', metadata, key)
-    if edit == '-' then
-      if before then
-        removals[#removals + 1] = key
-        gone[#gone + 1] = tagLabel(key, before)
-        bytes = bytes - #key - #before
-        added = added - 1
-      end
+    local after = edit ~= '-' and string.sub(edit, 2) or nil
+    local before, start, stop, last
+    if entries then
+      before = entries[key]
     else
-      local after = string.sub(edit, 2)
-      if before ~= after then
-        sets[#sets + 1] = key
-        sets[#sets + 1] = after
-        fresh[#fresh + 1] = tagLabel(key, after)
-        if before then
-          gone[#gone + 1] = tagLabel(key, before)
-          bytes = bytes - #before + #after
-        else
-          bytes = bytes + #key + #after
-          added = added + 1
-        end
+      start, stop = string.find(metadata, '\\n' .. key .. '\\t', 1, true)
+      last = start and string.find(metadata, '\\n', stop + 1, true)
+      before = start and string.sub(metadata, stop + 1, last - 1)
+    end
+    if before ~= after then
+      if before then
+        gone[#gone + 1] = 'm' .. key .. '\\t' .. before
+        bytes, keys = bytes - size(key) - size(before), keys - 1
+      end
+      if after then
+        fresh[#fresh + 1] = 'm' .. key .. '\\t' .. after
+        bytes, keys = bytes + size(key) + size(after), keys + 1
+      end
+      local line = after and key .. '\\t' .. after .. '\\n' or ''
+      if entries then
+        if not before then order[#order + 1] = key end
+        entries[key] = after
+      elseif start then
+        metadata = string.sub(metadata, 1, start) .. line .. string.sub(metadata, last + 1)
+      else
+        metadata = metadata .. line
       end
     end
   end
+  if entries then
+    local kept = {''}
+    for _, key in ipairs(order) do
+      if entries[key] then kept[#kept + 1] = key .. '\\t' .. entries[key] end
+    end
+    kept[#kept + 1] = ''
+    metadata = table.concat(kept, '\\n')
+  end
 
-  if #sets > 0 or #removals > 0 then
-    if call('HLEN', metadata) + added > tonumber(ARGV[9]) then return {'keys'} end
+  if #fresh > 0 or #gone > 0 then
+    if keys > tonumber(ARGV[9]) then return {'keys'} end
     if bytes > tonumber(ARGV[10]) then return {'bytes'} end
-
     changed = 1
-    -- In portions, because Lua passes at most some thousand values at once.
-    for first = 1, #removals, 1000 do
-      call('HDEL', metadata, unpack(removals, first, math.min(first + 999, #removals)))
-    end
-    for first = 1, #sets, 1000 do
-      call('HSET', metadata, unpack(sets, first, math.min(first + 999, #sets)))
-    end
+    fields[MREV] = digits(math.max(revision + 1, now, epoch))
+    fields[MBYTES], fields[MKEYS] = digits(bytes), digits(keys)
     local shown = SHOWN[state]
     if shown then
       local member = place(fields[STARTED], id)
       for _, label in ipairs(gone) do call('ZREM', labelKey(shown, label), member) end
       for _, label in ipairs(fresh) do call('ZADD', labelKey(shown, label), 0, member) end
     end
-    fields[MREV], fields[MBYTES] = digits(math.max(revision + 1, now, epoch)), digits(bytes)
   end
 end
 `,
   leaving,
 );
 
-/** Which record an edit of a running sandbox takes apart, whole. */
+/** An edit of a running sandbox takes the whole record apart. */
+const whole = `
+local fields = text and parse(text)
+local function together() return serialize(fields) end
+`;
+
 const running = `
-local whole, changed, fields = FIELDS, 0, parse(text)
-if replayed == 0 then
-  if fields[STATE] == 'creating' then return {'missing'} end
-  if fields[STATE] ~= 'running' then return {'state', fields[STATE]} end
-end
+if replayed == 0 and fields[STATE] ~= 'running' then return {'state', fields[STATE]} end
 `;
 
 /** ARGV from 8: lifetime in µs, 'set' or 'extend'. */
@@ -151,6 +191,8 @@ export const editEndTime = script(
   loading,
   pushing,
   entering,
+  whole,
+  checking,
   running,
   `
 local before, value = tonumber(fields[END]), now + tonumber(ARGV[8])
@@ -172,6 +214,8 @@ export const editEgress = script(
   loading,
   pushing,
   entering,
+  whole,
+  checking,
   running,
   `
 if replayed == 0 and fields[EGRESS] ~= ARGV[8] then
@@ -211,7 +255,7 @@ for i = 2, #ARGV, 7 do
       fields[field] = digits(applied)
     end
     if fields[BOOT] ~= boot then fields[BOOT], fields[PREV] = boot, fields[BOOT] end
-    fields[V], fields[EPOCH] = '1', digits(epoch)
+    fields[EPOCH] = digits(epoch)
     save(id, fields)
     if current then
       call('ZREM', P .. 'push', id)

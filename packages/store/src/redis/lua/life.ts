@@ -3,7 +3,6 @@ import {
   fencing,
   listing,
   loading,
-  portions,
   positions,
   pushing,
   reading,
@@ -13,21 +12,19 @@ import {
 } from "./prelude.ts";
 import { readingScript, script, upkeepScript } from "./script.ts";
 
-/** Writing a whole new record: its fields, its metadata (a flat list) and every index. */
+/** Writing a whole new record: its fields and every index. */
 const inserting = `
-local function insert(id, identity, given, meta)
-  local fields = parse('1')
+local function insert(id, identity, given)
+  local fields = parse('1\\n\\t\\n')
   for field, value in pairs(given) do fields[field] = value end
   fields[MADE] = digits(clock())
   call('SET', P .. 'i:' .. id, identity)
   save(id, fields)
-  call('DEL', P .. 'm:' .. id)
-  inPortions('HSET', P .. 'm:' .. id, meta)
   call('ZADD', P .. 'n:' .. fields[NODE], 0, id)
   if COUNTS[fields[STATE]] then call('SADD', P .. 'live', id) end
   if fields[STATE] == 'running' then call('ZADD', P .. 'ends', fields[END], id) end
   if fields[DEADLINE] ~= '' then call('ZADD', P .. 'states', fields[DEADLINE], id) end
-  enlist(id, fields, meta)
+  enlist(id, fields)
 end
 `;
 
@@ -44,7 +41,7 @@ return {'ok', call('SCARD', P .. 'live') >= tonumber(ARGV[3]) and 1 or 0}
 
 /**
  * ARGV: 1 the store's epoch, 2 the request's, 3 sandbox, 4 execution, 5 node, 6 lifetime in µs, 7 µs until the state is
- * settled, 8 the team's limit, 9 identity, 10 template, 11 alias or '', 12 egress, 13 bytes of metadata; then metadata.
+ * settled, 8 the team's limit, 9 identity, 10 template, 11 alias or '', 12 egress, 13 bytes and 14 keys of the metadata, 15 the metadata.
  */
 export const create = script(
   "create",
@@ -54,7 +51,6 @@ export const create = script(
   reading,
   positions,
   loading,
-  portions,
   listing,
   relisting,
   states,
@@ -75,16 +71,14 @@ if call('SCARD', P .. 'live') >= tonumber(ARGV[8]) then return {'quota'} end
 
 local now = clock()
 local revision = digits(nextRevision(0, now, epoch))
-local meta = {}
-for i = 14, #ARGV do meta[i - 13] = ARGV[i] end
 insert(id, ARGV[9], {
   [STATE] = 'creating', [DEADLINE] = digits(now + tonumber(ARGV[7])),
   [EXEC] = execution, [GEN] = '1', [NODE] = ARGV[5], [STARTED] = digits(now), [EPOCH] = digits(epoch),
   [TPL] = ARGV[10], [ALIAS] = ARGV[11],
-  [MREV] = revision, [MBYTES] = ARGV[13],
+  [MREV] = revision, [MBYTES] = ARGV[13], [MKEYS] = ARGV[14], [METADATA] = '\\n' .. ARGV[15],
   [END] = digits(now + tonumber(ARGV[6])), [EREV] = revision,
   [EGRESS] = ARGV[12], [GREV] = revision
-}, meta)
+})
 return {'ok', read(id)}
 `,
 );
@@ -92,7 +86,7 @@ return {'ok', read(id)}
 /**
  * ARGV: 1 the store's epoch, 2 the report's, 3 sandbox, 4 execution, 5 generation, 6 node, 7 boot, 8 start,
  * 9 revision of the metadata, 10 end, 11 its revision, 12 egress, 13 its revision, 14 identity, 15 template,
- * 16 alias or '', 17 bytes of metadata; then metadata.
+ * 16 alias or '', 17 bytes and 18 keys of the metadata, 19 the metadata.
  */
 export const adopt = script(
   "adopt",
@@ -100,7 +94,6 @@ export const adopt = script(
   fencing,
   positions,
   loading,
-  portions,
   listing,
   relisting,
   states,
@@ -115,15 +108,14 @@ if load(id) then return {'known'} end
 if call('EXISTS', P .. 'x:' .. id .. ':' .. execution) == 1 then return {'tombstoned'} end
 if tonumber(ARGV[2]) ~= epoch then return {'stale'} end
 
-local meta = {}
-for i = 18, #ARGV do meta[i - 17] = ARGV[i] end
 insert(id, ARGV[14], {
   [STATE] = 'running', [EXEC] = execution, [GEN] = ARGV[5], [NODE] = ARGV[6], [BOOT] = ARGV[7], [STARTED] = ARGV[8],
   [EPOCH] = digits(epoch), [TPL] = ARGV[15], [ALIAS] = ARGV[16],
-  [MREV] = ARGV[9], [MAPP] = ARGV[9], [MBYTES] = ARGV[17],
+  [MREV] = ARGV[9], [MAPP] = ARGV[9], [MBYTES] = ARGV[17], [MKEYS] = ARGV[18],
+  [METADATA] = '\\n' .. ARGV[19],
   [END] = ARGV[10], [EREV] = ARGV[11], [EAPP] = ARGV[11],
   [EGRESS] = ARGV[12], [GREV] = ARGV[13], [GAPP] = ARGV[13]
-}, meta)
+})
 return {'adopted'}
 `,
 );
@@ -135,7 +127,7 @@ local REVISION, APPLIED = {MREV, EREV, GREV}, {MAPP, EAPP, GAPP}
 -- change: to, wait (µs until settled), and if given: exec, gen, node, lifetime (µs), boot and applied (three revisions).
 local function become(id, fields, change, epoch)
   local now, to, before = clock(), change.to, {unpack(fields)}
-  fields[V], fields[STATE], fields[EPOCH] = '1', to, digits(epoch)
+  fields[STATE], fields[EPOCH] = to, digits(epoch)
   fields[DEADLINE] = TRANSITIONAL[to] and digits(now + change.wait) or ''
 
   if change.exec then
@@ -169,9 +161,8 @@ local function become(id, fields, change, epoch)
     call('ZADD', P .. 'n:' .. fields[NODE], 0, id)
   end
   if SHOWN[before[STATE]] ~= SHOWN[to] or before[STARTED] ~= fields[STARTED] then
-    local meta = call('HGETALL', P .. 'm:' .. id)
-    delist(id, before, meta)
-    enlist(id, fields, meta)
+    delist(id, before)
+    enlist(id, fields)
   end
 
   local current = true
@@ -272,8 +263,8 @@ local fields = load(id)
 if fields and fields[EXEC] ~= execution then return {'ok', 0} end
 call('SET', P .. 'x:' .. id .. ':' .. execution, '', 'PX', ARGV[4])
 if not fields then return {'ok', 0} end
-delist(id, fields, call('HGETALL', P .. 'm:' .. id))
-call('DEL', P .. 'i:' .. id, P .. 's:' .. id, P .. 'm:' .. id)
+delist(id, fields)
+call('DEL', P .. 'i:' .. id, P .. 's:' .. id)
 call('SREM', P .. 'live', id)
 for _, name in ipairs({'push', 'ends', 'states', 'n:' .. fields[NODE]}) do call('ZREM', P .. name, id) end
 return {'ok', 1}

@@ -13,7 +13,7 @@ local text = call('GET', P .. 's:' .. ARGV[1])
 if not text then return {'missing'} end
 local made = ({string.match(text, '^${lines(leadingFields)}')})[MADE]
 local identity = (ARGV[2] == '' or ARGV[2] ~= made) and call('GET', P .. 'i:' .. ARGV[1])
-return {'ok', {identity, text, call('HGETALL', P .. 'm:' .. ARGV[1])}}
+return {'ok', {identity, text}}
 `,
 );
 
@@ -34,7 +34,7 @@ end
 /**
  * One bounded step of a listing. ARGV: 1 'desc' or 'asc', 2 how many to find, 3 the start and 4 the id after which to go
  * on, or '', 5 the earliest start or '', 6 how many entries to look at, 7 template or '', 8 the states ('r', 'p', 'rp');
- * then key and value of each tag.
+ * then each tag: key, tab, value, escaped.
  *
  * Answers {'ok', how it ended, start and id of the last entry looked at, records…}: 'more' when another one was found
  * beyond the number wanted, 'end' when there is none, 'go on' when the bound came first.
@@ -50,11 +50,10 @@ if call('EXISTS', KEYS[1]) == 0 then return {'noteam'} end
 local newest, wanted, budget, template = ARGV[1] == 'desc', tonumber(ARGV[2]), tonumber(ARGV[6]), ARGV[7]
 local range = newest and 'ZRANGEBYLEX' or 'ZREVRANGEBYLEX'
 
-local labels, keys, values = {}, {}, {}
-for i = 9, #ARGV, 2 do
-  labels[#labels + 1] = tagLabel(ARGV[i], ARGV[i + 1])
-  keys[#keys + 1] = ARGV[i]
-  values[#values + 1] = ARGV[i + 1]
+local labels, tags = {}, {}
+for i = 9, #ARGV do
+  labels[#labels + 1] = 'm' .. ARGV[i]
+  tags[#tags + 1] = '\\n' .. ARGV[i] .. '\\n'
 end
 if template ~= '' then labels[#labels + 1] = 't' .. template end
 
@@ -101,11 +100,12 @@ local function head(walk)
   return walk.entries[walk.next]
 end
 
+-- Compares with the record itself; the fields before its metadata have no tabs.
 local function matches(walk, entry, id)
-  if #keys > 0 then
-    local found = call('HMGET', P .. 'm:' .. id, unpack(keys))
-    for i, value in ipairs(values) do
-      if found[i] ~= value then return false end
+  if #tags > 0 then
+    local text = call('GET', P .. 's:' .. id)
+    for _, tag in ipairs(tags) do
+      if not string.find(text, tag, 1, true) then return false end
     end
   end
   return template == '' or call('ZSCORE', labelKey(walk.shown, 't' .. template), entry) ~= false
@@ -130,8 +130,7 @@ for _ = 1, budget do
     end
     local record = read(id)
     records[#records + 1] = record
-    bytes = bytes + #record[1]
-    for _, text in ipairs(record[3]) do bytes = bytes + #text end
+    bytes = bytes + #record[1] + #record[2]
   end
   last = entry
   best.next = best.next + 1
@@ -144,8 +143,8 @@ return {'ok', ended, start, last and string.sub(last, 17) or '', records}
 );
 
 /**
- * One bounded step of a count. ARGV: 1 how many entries to look at, 2 the entry after which to go on or ''; then key and
- * value of each tag. Answers {'ok', count, entry after which to go on or ''}.
+ * One bounded step of a count. ARGV: 1 how many entries to look at, 2 the entry after which to go on or ''; then each tag
+ * as above. Answers {'ok', count, entry after which to go on or ''}.
  */
 export const countRunning = readingScript(
   "countRunning",
@@ -154,11 +153,10 @@ export const countRunning = readingScript(
   choosing,
   `
 if call('EXISTS', KEYS[1]) == 0 then return {'noteam'} end
-local labels, keys, values = {}, {}, {}
-for i = 3, #ARGV, 2 do
-  labels[#labels + 1] = tagLabel(ARGV[i], ARGV[i + 1])
-  keys[#keys + 1] = ARGV[i]
-  values[#values + 1] = ARGV[i + 1]
+local labels, tags = {}, {}
+for i = 3, #ARGV do
+  labels[#labels + 1] = 'm' .. ARGV[i]
+  tags[#tags + 1] = '\\n' .. ARGV[i] .. '\\n'
 end
 if #labels == 0 then return {'ok', call('ZCARD', P .. 'l:r'), ''} end
 if #labels == 1 then return {'ok', call('ZCARD', labelKey('r', labels[1])), ''} end
@@ -168,9 +166,8 @@ local from = ARGV[2] ~= '' and '(' .. ARGV[2] or '-'
 local entries = call('ZRANGEBYLEX', (rarest('r', labels)), from, '+', 'LIMIT', 0, budget)
 local count = 0
 for _, entry in ipairs(entries) do
-  local found = call('HMGET', P .. 'm:' .. string.sub(entry, 17), unpack(keys))
-  local all = true
-  for i, value in ipairs(values) do all = all and found[i] == value end
+  local text, all = call('GET', P .. 's:' .. string.sub(entry, 17)), true
+  for _, tag in ipairs(tags) do all = all and string.find(text, tag, 1, true) end
   if all then count = count + 1 end
 end
 return {'ok', count, #entries == budget and entries[#entries] or ''}

@@ -39,32 +39,34 @@ local function nextRevision(previous, now, epoch)
 end
 `;
 
-/** What the adapter decodes: what never changes, the record, the metadata. */
+/** What the adapter decodes: what never changes, and the record. */
 export const reading = `
-local function read(id)
-  return {call('GET', P .. 'i:' .. id), call('GET', P .. 's:' .. id), call('HGETALL', P .. 'm:' .. id)}
-end
+local function read(id) return {call('GET', P .. 'i:' .. id), call('GET', P .. 's:' .. id)} end
 `;
 
 /** The positions of a record's fields. */
 export const positions = `
 local ${recordFields.map(({ name }) => name.toUpperCase()).join(", ")} = ${recordFields.map((_, i) => i + 1).join(", ")}
-local FIELDS = ${recordFields.length}
+local FIELDS, METADATA = ${recordFields.length}, ${recordFields.length + 2}
 `;
 
 /** A record as a table, by the positions of its fields. Uses `positions`. */
 export const loading = `
--- The fields, then the rest, which a later version has written.
+-- The fields, then the rest that a later version has written, then the metadata.
 local function parse(text)
-  local fields = {string.match(text, '^${lines(recordFields.length)}(.*)$')}
-  if fields[V] then return fields end
-  -- An older version, with fewer fields.
-  fields = {${recordFields.map(({ before }) => `'${before}'`).join(", ")}, ''}
-  local n = 0
-  for field in string.gmatch(text .. '\\n', '([^\\n]*)\\n') do
-    n = n + 1
-    if n > 1 then fields[n] = field end
+  local cut = string.find(text, '\\n\\t\\n', 1, true)
+  local header, metadata = string.sub(text, 1, cut - 1), string.sub(text, cut + 2)
+  local fields = {string.match(header, '^${lines(recordFields.length)}(.*)$')}
+  if not fields[V] then
+    -- An older version, with fewer fields.
+    fields = {${recordFields.map(({ before }) => `'${before}'`).join(", ")}, ''}
+    local n = 0
+    for field in string.gmatch(header .. '\\n', '([^\\n]*)\\n') do
+      n = n + 1
+      if n > 1 then fields[n] = field end
+    end
   end
+  fields[METADATA] = metadata
   return fields
 end
 
@@ -74,35 +76,22 @@ local function load(id)
 end
 
 local function serialize(fields)
-  return table.concat(fields, '\\n', 1, FIELDS) .. fields[FIELDS + 1]
+  return table.concat(fields, '\\n', 1, FIELDS) .. fields[FIELDS + 1] .. '\\n\\t' .. fields[METADATA]
 end
 
-local function save(id, fields)
-  call('SET', P .. 's:' .. id, serialize(fields))
-end
+local function save(id, fields) call('SET', P .. 's:' .. id, serialize(fields)) end
 `;
 
-/** Writing metadata in portions, because Lua passes at most some thousand values at once. */
-export const portions = `
-local function inPortions(command, key, values)
-  for first = 1, #values, 1000 do
-    call(command, key, unpack(values, first, math.min(first + 999, #values)))
-  end
-end
-`;
-
-/** Where a sandbox stands in lists, and the labels by which it is found there. */
+/**
+ * Where a sandbox stands in lists, and the labels by which it is found there: 'm', key, tab, value of each tag, in the
+ * escaped form of the metadata, and 't' with the template's names.
+ */
 export const listing = `
 local SHOWN = {${luaTable((state) => shownLetter(state))}}
 
 -- Newest first, then by id: ascending in the order of bytes.
 local function place(started, id)
   return string.format('%016.0f', 9007199254740991 - tonumber(started)) .. id
-end
-
--- The key's length keeps tags apart whose texts join to the same.
-local function tagLabel(key, value)
-  return 'm' .. #key .. ':' .. key .. value
 end
 
 local function labelKey(shown, label)
@@ -112,26 +101,26 @@ end
 
 /** Adding a record to all lists, or taking it out. Uses `loading` and `listing`. */
 export const relisting = `
-local function eachLabel(fields, meta, visit)
-  for i = 1, #meta, 2 do visit(tagLabel(meta[i], meta[i + 1])) end
+local function eachLabel(fields, visit)
+  for tag in string.gmatch(fields[METADATA], '([^\\n]+)\\n') do visit('m' .. tag) end
   visit('t' .. fields[TPL])
   if fields[ALIAS] ~= '' and fields[ALIAS] ~= fields[TPL] then visit('t' .. fields[ALIAS]) end
 end
 
-local function enlist(id, fields, meta)
+local function enlist(id, fields)
   local shown = SHOWN[fields[STATE]]
   if not shown then return end
   local member = place(fields[STARTED], id)
   call('ZADD', P .. 'l:' .. shown, 0, member)
-  eachLabel(fields, meta, function(label) call('ZADD', labelKey(shown, label), 0, member) end)
+  eachLabel(fields, function(label) call('ZADD', labelKey(shown, label), 0, member) end)
 end
 
-local function delist(id, fields, meta)
+local function delist(id, fields)
   local shown = SHOWN[fields[STATE]]
   if not shown then return end
   local member = place(fields[STARTED], id)
   call('ZREM', P .. 'l:' .. shown, member)
-  eachLabel(fields, meta, function(label) call('ZREM', labelKey(shown, label), member) end)
+  eachLabel(fields, function(label) call('ZREM', labelKey(shown, label), member) end)
 end
 `;
 
