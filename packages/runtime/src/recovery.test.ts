@@ -10,7 +10,7 @@ import { belongings, endNode, nothing, optionsAt, runInside, specFor } from "./t
 import { cannotRun, testRootfs } from "./testing/test-rootfs.ts";
 
 // Real sandboxes on a machine that may be busy.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 300_000 });
+vi.setConfig({ testTimeout: 900_000, hookTimeout: 300_000 });
 
 const options = optionsAt({ devicePrefix: "ctr", part: 2 });
 /** Another node of the same machine, with a prefix that begins with the first one's. */
@@ -65,7 +65,7 @@ describe.skipIf(cannotRun !== undefined)(`a node process that is killed${cannotR
   }
 
   async function untilSaid(crash: Crashing, word: string, value?: string): Promise<void> {
-    for (const deadline = performance.now() + 20_000; performance.now() < deadline; await sleep(2)) {
+    for (const deadline = performance.now() + 90_000; performance.now() < deadline; await sleep(2)) {
       if (crash.said.some((event) => word in event && (value === undefined || event[word] === value))) return;
     }
     throw new Error(`the node never said ${word}`);
