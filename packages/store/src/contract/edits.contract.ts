@@ -95,7 +95,8 @@ export function describeEdits(subject: Subject): void {
       const { store } = subject;
       const record = await runOne(store, await newTeam(store), { metadata: tags({ a: "1" }) });
       const first = await metadataEdit(store, record, { a: "1" });
-      expect((await store.editMetadata(first)).changed).toBe(false);
+      expect(await store.editMetadata(first)).toMatchObject({ changed: false, replayed: false });
+      expect(await store.editMetadata(first)).toMatchObject({ changed: false, replayed: true });
       await edit(store, record, { a: "2" });
       expect(await store.editMetadata(first)).toMatchObject({ changed: false, replayed: true });
       expect((await stored(store, record)).metadata.value).toEqual(tags({ a: "2" }));

@@ -124,6 +124,20 @@ export function describeLife(subject: Subject): void {
       expect((await store.transition(resume)).state).toBe("resuming");
     });
 
+    it("under an id that was removed has nothing of the sandbox before it", async () => {
+      const { store } = subject;
+      const teamId = await newTeam(store);
+      const first = await runOne(store, teamId, { envVars: { A: "1" }, metadata: tags({ a: "1" }) });
+      await edit(store, first, { b: "1" });
+      await store.remove(keyOf(first));
+      const { sandboxId } = first;
+      const second = await runOne(store, teamId, { sandboxId, envVars: { B: "2" }, templateId: "other" });
+      const { record } = await edit(store, second, { c: "1" });
+      expect(record).toMatchObject({ envVars: { B: "2" }, templateId: "other", executionId: second.executionId });
+      expect(record.metadata.value).toEqual(tags({ c: "1" }));
+      expect(await store.locate(sandboxId)).toEqual(record);
+    });
+
     it("is seen by its own team only", async () => {
       const { store } = subject;
       const [mine, other] = [await newTeam(store), await newTeam(store)];

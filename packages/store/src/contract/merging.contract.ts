@@ -86,6 +86,21 @@ export function describeMerging(subject: Subject): void {
       expect((await edit(store, record, { k: "" })).changed).toBe(true);
     });
 
+    it("counts line breaks, tabs and backslashes as the single bytes that they are", async () => {
+      const { store } = subject;
+      const odd = "\n\t\\".repeat(1365);
+      const large = new Map(
+        Array.from({ length: 15 }, (_, i) => [`\n${i.toString(16)}`, `${odd}v`.slice(0, 4094)] as const),
+      );
+      const record = await runOne(store, await newTeam(store), { metadata: large });
+      const left = metadataLimits.totalBytes - 15 * 4096;
+      const fits = `${odd}`.slice(0, left - 2);
+      await refuses(edit(store, record, { "\t\\": `${fits}\n` }), "invalid_argument", /65536 bytes/);
+      expect((await edit(store, record, { "\t\\": fits })).changed).toBe(true);
+      await refuses(edit(store, record, { k: "" }), "invalid_argument");
+      expect((await edit(store, record, { "\t\\": fits.slice(1), k: "" })).changed).toBe(true);
+    });
+
     it("takes an edit of more keys than a script may pass at once", async () => {
       const { store } = subject;
       const record = await runOne(store, await newTeam(store), { metadata: new Map([["k7", "1"]]) });

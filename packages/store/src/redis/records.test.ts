@@ -96,6 +96,21 @@ describe("a record of another version", () => {
   });
 });
 
+it("what a process knows of a sandbox is not taken for that of another one under the same id", async () => {
+  const other = await openStore(server.url, { logger: quietLogger });
+  try {
+    const first = await runOne(store, await newTeam(store), { envVars: { A: "1" } });
+    await edit(store, first, { a: "1" });
+    await other.remove(keyOf(first));
+    const { teamId, sandboxId } = first;
+    await runOne(other, teamId, { sandboxId, envVars: { B: "2" } });
+    expect((await edit(store, first, { a: "2" })).record.envVars).toEqual({ B: "2" });
+    expect((await store.locate(sandboxId))?.envVars).toEqual({ B: "2" });
+  } finally {
+    await other.close();
+  }
+});
+
 describe("what stands in Redis", () => {
   it("is nothing but the team, operation ids and tombstones once the sandboxes are gone", async () => {
     const teamId = await newTeam(store);
@@ -106,7 +121,9 @@ describe("what stands in Redis", () => {
     const resumed = await store.transition({ ...keyOf(paused), from: ["paused"], to: "resuming", next });
     await edit(store, resumed, { c: "3" });
     await store.remove(keyOf(resumed));
-    await refuses(store.create(await newRecord(store, teamId), 0), "quota_exceeded");
+    const refused = await newRecord(store, teamId);
+    await refuses(store.create(refused, 0), "quota_exceeded");
+    expect(await redis.exists(`cs:sandbox-team:${refused.sandboxId}`)).toBe(0);
 
     const keys = (await redis.keys(`*${teamId}*`)).map((key) => key.replace(`cs:{${teamId}}:`, ""));
     const kinds = keys.map((key) => key.replace(/^([ox]):.*/, "$1")).sort();

@@ -1,6 +1,6 @@
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { edit, idsOf, manifest, newTeam, quietLogger, runOne, tags } from "../contract/fixture.ts";
+import { createOne, edit, idsOf, manifest, newTeam, quietLogger, runOne, tags } from "../contract/fixture.ts";
 import { openStore } from "../open.ts";
 import type { SandboxStore } from "../store.ts";
 import { type RedisServer, startRedisServer } from "../testing/redis-server.ts";
@@ -71,10 +71,14 @@ describe("looking for work across teams", () => {
 
   it("expects work before it is there, so that a crash in between loses none", async () => {
     const teamId = await newTeam(store);
+    // After a look, the team is put off for seconds.
     await store.listEnded(1000);
-    await runOne(store, teamId, { lifetimeMs: 50 });
-    const due = Number(await redis.zscore("cs:work:ends", teamId));
-    expect(due).toBeLessThanOrEqual((await store.now()) + 50_000);
+    await store.listOverdue(1000);
+    const record = await createOne(store, teamId, { lifetimeMs: 500, deadlineMs: 400 });
+    const isExpected = async (work: string, at: number) =>
+      Number(await redis.zscore(`cs:work:${work}`, teamId)) <= at ? "expected" : "forgotten";
+    expect(await isExpected("states", record.stateDeadline ?? 0)).toBe("expected");
+    expect(await isExpected("ends", record.endTime.value)).toBe("expected");
   });
 });
 
