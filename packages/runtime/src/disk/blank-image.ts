@@ -96,6 +96,7 @@ function readPieces(path: string): BlankImage {
       if (data.some((byte) => byte !== 0)) pieces.push({ offset: start, data });
       start = seek(fd, start + data.length, "data");
     }
+    if (pieces.length === 0) throw new Error("a new file system has no content");
     return { bytes: statSync(path).size, pieces };
   } finally {
     closeSync(fd);

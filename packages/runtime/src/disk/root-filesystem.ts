@@ -1,7 +1,8 @@
 import { chmod, chown, lstat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { makeDirectory } from "../host/directories.ts";
-import { detach, mount, mountFlags, mountIdmapped, SystemCallError, unmount } from "../host/kernel.ts";
+import { detach, mount, mountFlags, mountIdmapped, unmount } from "../host/kernel.ts";
+import { isMountPoint } from "../host/mounts.ts";
 import { allSettled } from "../settled.ts";
 import type { Slot } from "../slots.ts";
 import type { BlankImages } from "./blank-image.ts";
@@ -95,15 +96,13 @@ export async function dismantleRoot(directory: string): Promise<void> {
 
 /** Unmounts whatever is mounted at the path, however often; busy ones vanish when their last user does. */
 export async function unmountIfMounted(path: string): Promise<void> {
-  for (;;) {
+  while (isMountPoint(path)) {
     try {
-      await unmount(path).catch((error: unknown) => {
-        if (error instanceof SystemCallError && error.code === "EBUSY") return unmount(path, detach);
-        throw error;
+      await unmount(path);
+    } catch {
+      await unmount(path, detach).catch((error: unknown) => {
+        if (isMountPoint(path)) throw error;
       });
-    } catch (error) {
-      if (error instanceof SystemCallError && (error.code === "EINVAL" || error.code === "ENOENT")) return;
-      throw error;
     }
   }
 }

@@ -5,17 +5,16 @@ import koffi from "koffi";
 /**
  * The system calls that Node does not offer. Each throws `SystemCallError` on failure. Those that may wait run on a
  * thread of the pool; those about the calling thread (`setns`) must not.
+ *
+ * The error's number is for the log alone. The engine itself makes system calls between ours and the question for the
+ * number, once in some hundred thousand times with a failure of its own: whoever must decide looks at the thing instead.
  */
 
 export class SystemCallError extends Error {
   override readonly name = "SystemCallError";
-  /** `ENOENT` and so on. */
-  readonly code: string;
 
   constructor(call: string, errno: number, detail = "") {
-    const code = errno > 0 ? getSystemErrorName(-errno) : "UNKNOWN";
-    super(`${call}${detail === "" ? "" : ` ${detail}`}: ${code}`);
-    this.code = code;
+    super(`${call}${detail === "" ? "" : ` ${detail}`}: ${errno > 0 ? getSystemErrorName(-errno) : "unknown error"}`);
   }
 }
 
@@ -23,7 +22,6 @@ export const mountFlags = { readOnly: 1, noSuid: 2, noDev: 4, noAtime: 1024 } as
 export const detach = 2;
 
 const libc = koffi.load(null);
-const errnos = koffi.os.errno;
 
 const c = {
   mount: libc.func(
@@ -34,6 +32,7 @@ const c = {
   lseek: libc.func("int64_t lseek(int fd, int64_t offset, int whence)"),
   socket: libc.func("int socket(int domain, int type, int protocol)"),
   connect: libc.func("int connect(int fd, const void *address, uint32_t length)"),
+  getsockopt: libc.func("int getsockopt(int fd, int level, int name, void *value, void *length)"),
   ioctlInt: libc.func("ioctl", "int", ["int", "unsigned long", "long"]),
   ioctlPointer: libc.func("ioctl", "int", ["int", "unsigned long", "void *"]),
   openTree: libc.func("syscall", "long", ["long", "int", "const char *", "unsigned int"]),
@@ -83,12 +82,8 @@ export function pidfdOpen(pid: number): number {
   return checked("pidfd_open", String(pid), c.pidfdOpen(numbers.pidfdOpen, pid, 0));
 }
 
-/** @returns whether the process was still there to take the signal. */
-export function pidfdSendSignal(pidfd: number, signal: number): boolean {
-  const result: number = c.pidfdSendSignal(numbers.pidfdSendSignal, pidfd, signal, null, 0);
-  if (result === 0) return true;
-  if (koffi.errno() === errnos["ESRCH"]) return false;
-  throw new SystemCallError("pidfd_send_signal", koffi.errno());
+export function pidfdSendSignal(pidfd: number, signal: number): void {
+  checked("pidfd_send_signal", "", c.pidfdSendSignal(numbers.pidfdSendSignal, pidfd, signal, null, 0));
 }
 
 /**
@@ -111,34 +106,36 @@ export function inNetworkNamespace<T>(namespaceFd: number, action: () => T): T {
   }
 }
 
-/** A stream socket that neither blocks nor survives exec; undefined when the kernel does not know the family. */
+/** A stream socket that neither blocks nor survives exec; undefined when there is none of the family. */
 export function streamSocket(family: 4 | 6): number | undefined {
   const [inet, inet6, stream, nonBlocking, closeOnExec] = [2, 10, 1, 0o4000, 0o2000000];
   const fd: number = c.socket(family === 4 ? inet : inet6, stream | nonBlocking | closeOnExec, 0);
-  if (fd < 0 && koffi.errno() === errnos["EAFNOSUPPORT"]) return undefined;
-  return checked("socket", "", fd);
+  return fd >= 0 ? fd : undefined;
 }
 
-export type ConnectProgress = "connected" | "pending" | "refused";
+/** Begins to connect a socket that does not block; `connectionState` says what comes of it. */
+export function beginConnect(fd: number, address: Buffer): void {
+  c.connect(fd, address, address.length);
+}
 
-/** Begins or continues to connect; call again until it is no longer pending. */
-export function connectProgress(fd: number, address: Buffer): ConnectProgress {
-  if (c.connect(fd, address, address.length) === 0) return "connected";
-  const errno = koffi.errno();
-  if (errno === errnos["EISCONN"]) return "connected";
-  if (errno === errnos["EINPROGRESS"] || errno === errnos["EALREADY"]) return "pending";
-  const refusals = ["ECONNREFUSED", "EADDRNOTAVAIL", "ENETUNREACH", "EHOSTUNREACH", "ECONNRESET", "ECONNABORTED"];
-  if (refusals.some((name) => errnos[name] === errno)) return "refused";
-  throw new SystemCallError("connect", errno);
+/** How far a socket that began to connect has come. `closed`: refused, unreachable, or reset since. */
+export function connectionState(fd: number): "connected" | "pending" | "closed" {
+  const [tcp, tcpInfo] = [6, 11];
+  const [synSent, synReceived, close] = [2, 3, 7];
+  // The first byte of `struct tcp_info` is the state.
+  const [info, length] = [Buffer.alloc(8), Buffer.alloc(4)];
+  length.writeUInt32LE(info.length);
+  checked("getsockopt", "", c.getsockopt(fd, tcp, tcpInfo, info, length));
+  const state = info[0];
+  if (state === synSent || state === synReceived) return "pending";
+  return state === close ? "closed" : "connected";
 }
 
 /** Where data and holes lie in a sparse file: the next start of either at or after `offset`; undefined at the end. */
 export function seek(fd: number, offset: number, what: "data" | "hole"): number | undefined {
   const [seekData, seekHole] = [3, 4];
   const result: number = c.lseek(fd, offset, what === "data" ? seekData : seekHole);
-  if (result >= 0) return result;
-  if (koffi.errno() === errnos["ENXIO"]) return undefined;
-  throw new SystemCallError("lseek", koffi.errno());
+  return result >= 0 ? result : undefined;
 }
 
 /** `ioctl` with a number. @returns what the kernel answers. */

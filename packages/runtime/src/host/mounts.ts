@@ -24,6 +24,10 @@ export function parseMountinfo(text: string): MountEntry[] {
   });
 }
 
+export function isMountPoint(path: string): boolean {
+  return currentMounts().some(({ mountPoint }) => mountPoint === path);
+}
+
 /** Mount points at or below the path, the deepest and newest first. */
 export function mountPointsBelow(path: string): string[] {
   return currentMounts()

@@ -3,7 +3,7 @@ import { readFile, stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { idsPerSlot } from "../slots.ts";
 import { ownerVariable } from "./command.ts";
-import { pidfdOpen, pidfdSendSignal, SystemCallError } from "./kernel.ts";
+import { pidfdOpen, pidfdSendSignal } from "./kernel.ts";
 
 /** A process that cannot be confused with a later one of the same number. */
 export interface ProcessIdentity {
@@ -56,19 +56,17 @@ export async function killAndWait(process: ProcessIdentity, timeoutMs: number): 
 }
 
 /** Sends the signal unless the number belongs to another process by now. */
-export function signalExactly(process: ProcessIdentity, signal: number): boolean {
-  let pidfd: number;
+function signalExactly(process: ProcessIdentity, signal: number): void {
   try {
-    pidfd = pidfdOpen(process.pid);
+    const pidfd = pidfdOpen(process.pid);
+    try {
+      // The descriptor is bound to a process first; then the question is whether that is the right one.
+      if (isAlive(process)) pidfdSendSignal(pidfd, signal);
+    } finally {
+      closeSync(pidfd);
+    }
   } catch (error) {
-    if (error instanceof SystemCallError && error.code === "ESRCH") return false;
-    throw error;
-  }
-  try {
-    // The descriptor is bound to a process first; then the question is whether that is the right one.
-    return isAlive(process) && pidfdSendSignal(pidfd, signal);
-  } finally {
-    closeSync(pidfd);
+    if (isAlive(process)) throw error;
   }
 }
 

@@ -2,7 +2,7 @@ import { closeSync } from "node:fs";
 import { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CastellanError } from "@castellan/domain";
-import { connectProgress, inNetworkNamespace, streamSocket } from "../host/kernel.ts";
+import { beginConnect, connectionState, inNetworkNamespace, streamSocket } from "../host/kernel.ts";
 
 const timeoutMs = 5000;
 
@@ -33,14 +33,15 @@ async function connectTo(
   const fd = inNetworkNamespace(namespaceFd, () => streamSocket(target.family));
   if (fd === undefined) return undefined;
   try {
-    // On loopback the second question is answered at once, unless the server's queue is full.
+    beginConnect(fd, target.bytes);
+    // On loopback the answer is there at once, unless the server's queue is full.
     for (let pause = 0; ; pause = Math.min(pause + 1, 20)) {
-      const progress = connectProgress(fd, target.bytes);
-      if (progress === "connected") return fd;
-      if (progress === "refused") break;
-      if (performance.now() > deadline) throw new CastellanError("deadline_exceeded", "The port does not answer");
-      if (pause > 0) await sleep(pause);
       if (signal?.aborted) throw new CastellanError("cancelled", "The connection was given up");
+      const state = connectionState(fd);
+      if (state === "connected") return fd;
+      if (state === "closed") break;
+      if (performance.now() > deadline) throw new CastellanError("deadline_exceeded", "The port does not answer");
+      await sleep(pause);
     }
   } catch (error) {
     closeSync(fd);

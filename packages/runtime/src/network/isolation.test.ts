@@ -39,7 +39,8 @@ s = socket.create_server(('0.0.0.0', 8080))
 while True:
     c, _ = s.accept(); c.sendall(b'second'); c.close()" > /dev/null 2>&1 &`;
     await runInside(node, "second", serve);
-    expect(await tries("second", "127.0.0.1", 8080)).toBe("second");
+    // It takes a moment to listen.
+    await vi.waitFor(async () => expect(await tries("second", "127.0.0.1", 8080)).toBe("second"), 60_000);
   });
 
   afterAll(async () => {
