@@ -69,6 +69,10 @@ export const controlRouteRefused: Answer = {
 
 export const noSuchPath: Answer = { body: { message: "No sandbox is named and there is no API here", code: 404 } };
 
+export const expectationFailed: Answer = {
+  body: { message: "The only expectation that can be met is 100-continue", code: 417 },
+};
+
 export const badRequest = (message: string): Answer => ({ body: { message, code: 400 } });
 
 /** Answers with JSON; with a page when a browser opened an address of its own. */

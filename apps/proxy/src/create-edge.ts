@@ -1,11 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { hasCode } from "@castellan/domain";
 import { type Address, addressOf } from "./address.ts";
-import { badRequest, send } from "./answers.ts";
+import { badRequest, expectationFailed, send } from "./answers.ts";
 import { ApiDeadline } from "./api-deadline.ts";
 import type { Edge, EdgeOptions } from "./edge.ts";
 import { hasBody } from "./headers.ts";
 import { defaultLimits, type EdgeLimits } from "./limits.ts";
+import { NotHttp } from "./not-http.ts";
 import { Routes } from "./routes.ts";
 import { type Entry, SandboxEntrance } from "./sandbox-entrance.ts";
 import { edgeServerOptions } from "./server.ts";
@@ -20,6 +21,7 @@ export function createEdge(options: EdgeOptions): Edge {
   const tunnels = new Tunnels(options.clusterToken, limits);
   const entrance = new SandboxEntrance({ ...options, limits, routes, tunnels });
   const apiDeadline = new ApiDeadline(limits.apiRequestTimeoutMs);
+  const notHttp = new NotHttp();
   let closed = false;
 
   function take(entry: Omit<Entry, "address">): void {
@@ -28,6 +30,7 @@ export function createEdge(options: EdgeOptions): Edge {
       request.socket.destroy();
       return;
     }
+    notHttp.watch(request, response);
     if (entry.upgrade && hasBody(request)) {
       send(request, response, badRequest("A request that switches protocols cannot have a body"));
       return;
@@ -59,6 +62,14 @@ export function createEdge(options: EdgeOptions): Edge {
       server.on("request", edge.handle);
       server.on("upgrade", edge.upgrade);
       server.on("checkContinue", (request, response) => take({ request, response, expectsContinue: true }));
+      server.on("checkExpectation", (request, response) => {
+        notHttp.watch(request, response);
+        send(request, response, expectationFailed);
+        boundUnreadBody(request, response, limits.unreadBodyMs);
+      });
+      server.on("clientError", notHttp.refuse);
+      server.on("connect", notHttp.refuseConnect);
+      server.maxConnections = limits.maxConnections;
       server.requestTimeout = edgeServerOptions.requestTimeout;
       server.headersTimeout = edgeServerOptions.headersTimeout;
       server.keepAliveTimeout = edgeServerOptions.keepAliveTimeout;

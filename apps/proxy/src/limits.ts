@@ -8,6 +8,8 @@ export interface EdgeLimits {
   readonly routeTtlMs: number;
   /** Known places that are kept. */
   readonly maxRoutes: number;
+  /** Connections of clients, idle or not; further ones are closed at once. */
+  readonly maxConnections: number;
   /** Requests and upgraded connections of one execution at a time; beyond that 429. */
   readonly maxRequestsPerExecution: number;
   /** Idle connections that are kept for one port of one execution. */
@@ -28,6 +30,7 @@ export const defaultLimits: EdgeLimits = {
   connectTimeoutMs: 10_000,
   routeTtlMs: 1_000,
   maxRoutes: 10_000,
+  maxConnections: 16_384,
   maxRequestsPerExecution: 1_000,
   maxIdlePerPort: 32,
   idleMs: 1_500,

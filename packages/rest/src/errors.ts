@@ -44,6 +44,10 @@ export function errorReply(error: unknown, internalMessage = "Internal error"): 
       ? { status, body, retryAfter: error.retryAfterSeconds ?? defaultRetryAfterSeconds }
       : { status, body };
   }
+  // Its own answer repeats the path, however long that is.
+  if (error instanceof errorCodes.FST_ERR_MAX_PARAM_LENGTH) {
+    return { status: 400, body: { code: 400, message: "A part of the path is too long" } };
+  }
   if (isClientError(error)) {
     return { status: error.statusCode, body: { code: error.statusCode, message: clientMessage(error) } };
   }

@@ -69,6 +69,10 @@ export function createRestServer(options: RestServerOptions): FastifyInstance {
     // Before a body is read, whatever its type.
     if (request.is404) refuseUnknownRoute(request, reply, operations);
   });
+  // For what a plugin's own routes do not have; every other unknown path ends above.
+  server.setNotFoundHandler((_request, reply) =>
+    sendError(reply, errorReply(new CastellanError("not_found", "There is no such path"))),
+  );
   server.setErrorHandler((error, request, reply) => {
     const { operationId } = request.routeOptions.config;
     const answer = errorReply(error, operationId && options.internalMessages?.[operationId]);
