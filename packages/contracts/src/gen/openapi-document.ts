@@ -6,7 +6,7 @@ const document = {
   "info": {
     "title": "Castellan API",
     "version": "0.1.0",
-    "description": "Sandboxes for code that nobody has reviewed. Speaks the E2B wire protocol and adds live\nmetadata: `PATCH /sandboxes/{sandboxID}/metadata` edits the tags of a running sandbox.\n\nEvery error body is `{\"code\": <the HTTP status as a number>, \"message\": \"…\"}`.\n",
+    "description": "Sandboxes for code that nobody has reviewed. Speaks the E2B wire protocol and adds live\nmetadata: `PATCH /sandboxes/{sandboxID}/metadata` edits the tags of a running sandbox.\n\nEvery error body is `{\"code\": <the HTTP status as a number>, \"message\": \"…\"}`. Besides the answers of each operation\nany request may get 404 (no such path), 405 (another method), 408 (too slow), 417 (an expectation other than\n`100-continue`) or 431 (headers or path too long).\n",
     "license": {
       "name": "Apache-2.0",
       "url": "https://www.apache.org/licenses/LICENSE-2.0"
@@ -830,6 +830,29 @@ const document = {
               }
             }
           },
+          "415": {
+            "description": "The body is of a media type that this operation does not take.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
           "429": {
             "description": "The team runs as many sandboxes as it may.",
             "headers": {
@@ -1525,6 +1548,29 @@ const document = {
               }
             }
           },
+          "415": {
+            "description": "The body is of a media type that this operation does not take.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
           "429": {
             "description": "The team runs as many sandboxes as it may.",
             "headers": {
@@ -1805,6 +1851,29 @@ const document = {
               }
             }
           },
+          "400": {
+            "description": "The request does not make sense; nothing changed.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
           "401": {
             "description": "No API key, or an unknown one.",
             "content": {
@@ -1916,6 +1985,29 @@ const document = {
         "responses": {
           "204": {
             "description": "It is gone."
+          },
+          "400": {
+            "description": "The request does not make sense; nothing changed.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
           },
           "401": {
             "description": "No API key, or an unknown one.",
@@ -2157,6 +2249,52 @@ const document = {
               }
             }
           },
+          "413": {
+            "description": "The body is over 256 KiB.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "415": {
+            "description": "The body is of a media type that this operation does not take.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
           "500": {
             "description": "The service failed; its log says why.",
             "content": {
@@ -2326,6 +2464,52 @@ const document = {
           },
           "409": {
             "description": "The sandbox's state does not allow it.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "413": {
+            "description": "The body is over 256 KiB.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "415": {
+            "description": "The body is of a media type that this operation does not take.",
             "content": {
               "application/json": {
                 "schema": {
@@ -2589,6 +2773,52 @@ const document = {
               }
             }
           },
+          "413": {
+            "description": "The body is over 256 KiB.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "415": {
+            "description": "The body is of a media type that this operation does not take.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
           "500": {
             "description": "The service failed; its log says why.",
             "content": {
@@ -2828,6 +3058,52 @@ const document = {
               }
             }
           },
+          "413": {
+            "description": "The body is over 256 KiB.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "415": {
+            "description": "The body is of a media type that this operation does not take.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
           "500": {
             "description": "The service failed; its log says why.",
             "content": {
@@ -2941,6 +3217,29 @@ const document = {
                       "type": "integer",
                       "format": "int64",
                       "description": "What the sandbox's node last confirmed."
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "400": {
+            "description": "The request does not make sense; nothing changed.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
                     }
                   }
                 }
@@ -3314,7 +3613,7 @@ const document = {
             }
           },
           "415": {
-            "description": "The body is neither JSON nor a merge patch.",
+            "description": "The body is of a media type that this operation does not take.",
             "content": {
               "application/json": {
                 "schema": {
@@ -4018,6 +4317,29 @@ const document = {
       },
       "PayloadTooLarge": {
         "description": "The body is over 256 KiB.",
+        "content": {
+          "application/json": {
+            "schema": {
+              "type": "object",
+              "required": [
+                "code",
+                "message"
+              ],
+              "properties": {
+                "code": {
+                  "type": "integer",
+                  "description": "The HTTP status."
+                },
+                "message": {
+                  "type": "string"
+                }
+              }
+            }
+          }
+        }
+      },
+      "UnsupportedMediaType": {
+        "description": "The body is of a media type that this operation does not take.",
         "content": {
           "application/json": {
             "schema": {
