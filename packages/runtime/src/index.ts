@@ -8,6 +8,7 @@ export type {
   ExecutionExit,
   ExecutionResources,
   ExecutionSpec,
+  ExecutionUsage,
   RuntimeOptions,
   SandboxRuntime,
 } from "./sandbox-runtime.ts";

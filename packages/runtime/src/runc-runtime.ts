@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import { availableParallelism } from "node:os";
 import { CastellanError, type EgressPolicy } from "@castellan/domain";
 import { clearExecution } from "./clear-execution.ts";
+import { diskUsage, rootPaths } from "./disk/root-filesystem.ts";
 import { type ExecutionRecord, writeRecord } from "./execution-record.ts";
 import { giveUpOwnership, releasePrefix } from "./host/owner.ts";
 import { isAlive } from "./host/process.ts";
@@ -11,7 +12,14 @@ import { changeSandboxScript, removeNodeScript } from "./network/ruleset.ts";
 import { admit, type NodeHost, prepareHost } from "./node-host.ts";
 import { recoverExecutions } from "./recovery.ts";
 import { describe, directoryOf, type HeldExecution, type RunningExecution } from "./running-execution.ts";
-import type { Execution, ExecutionExit, ExecutionSpec, RuntimeOptions, SandboxRuntime } from "./sandbox-runtime.ts";
+import type {
+  Execution,
+  ExecutionExit,
+  ExecutionSpec,
+  ExecutionUsage,
+  RuntimeOptions,
+  SandboxRuntime,
+} from "./sandbox-runtime.ts";
 import { Slots } from "./slots.ts";
 import { checkOptions, checkSpec, effectivePolicy } from "./spec-rules.ts";
 import { startExecution } from "./start-execution.ts";
@@ -210,6 +218,17 @@ class RuncRuntime implements SandboxRuntime {
   onExit(listener: (exit: ExecutionExit) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  async usage(executionId: string): Promise<ExecutionUsage> {
+    const { running } = this.#runningEntry(executionId);
+    const [cgroup, disk] = await Promise.all([
+      this.#host.cgroups.usage(executionId),
+      diskUsage(rootPaths(running.directory).disk),
+    ]);
+    // Between the look at the process and the look at its files it may have been stopped.
+    if (cgroup === undefined || disk === undefined) throw this.#gone(executionId);
+    return { ...cgroup, ...disk };
   }
 
   async oomKilled(executionId: string): Promise<boolean> {

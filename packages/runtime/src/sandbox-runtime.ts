@@ -71,6 +71,21 @@ export interface ExecutionExit {
   readonly oomKilled: boolean;
 }
 
+/** What a run uses at one moment. */
+export interface ExecutionUsage {
+  /** Processor time of all its processes since they were started or restored, in microseconds. */
+  readonly cpuMicros: number;
+  /** Memory that the kernel could not give back at once, in bytes. */
+  readonly memoryBytes: number;
+  /** Files that the kernel keeps in memory for it and would drop first, in bytes. Not part of `memoryBytes`. */
+  readonly cacheBytes: number;
+  /** Absent where nothing limits it. */
+  readonly memoryLimitBytes?: number;
+  /** Of its own file system, the writable layer, in bytes. */
+  readonly diskUsedBytes: number;
+  readonly diskTotalBytes: number;
+}
+
 /** Runs sandboxes on this host. Everything it changes on the host belongs to it and is recognised by name. */
 export interface SandboxRuntime {
   /**
@@ -103,6 +118,8 @@ export interface SandboxRuntime {
   connect(executionId: string, port: number, signal?: AbortSignal): Promise<Socket>;
   /** Calls the listener once per execution whose init ends without `stop`, within about a quarter of a second. */
   onExit(listener: (exit: ExecutionExit) => void): () => void;
+  /** What it uses now. @throws `not_found` when it is gone. */
+  usage(executionId: string): Promise<ExecutionUsage>;
   /** Whether the kernel has killed anything in it for lack of memory. `false` for unknown ids. */
   oomKilled(executionId: string): Promise<boolean>;
   /** Ends the runtime's own work. `stopAll` ends the sandboxes too and takes the node's table and cgroups away. */

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ensureDirectory } from "../host/directories.ts";
 import { identify, killAndWait } from "../host/process.ts";
 import type { CgroupLayout } from "./layout.ts";
+import { type CgroupUsage, readCgroupUsage } from "./usage.ts";
 
 const neededControllers = ["cpu", "memory", "pids"] as const;
 
@@ -42,6 +43,12 @@ export class Cgroups {
     );
   }
 
+  /** Whether the buffers of sockets are outside the memory limit and have one of their own. */
+  countsSocketsApart(): boolean {
+    const tree = this.layout.tree("memory");
+    return tree !== undefined && existsSync(join(tree, this.#parent, "memory.kmem.tcp.limit_in_bytes"));
+  }
+
   /** Ids of the executions that have a group. */
   async list(): Promise<string[]> {
     const ids = new Set<string>();
@@ -60,6 +67,11 @@ export class Cgroups {
     const file = this.layout.kind === "v2" ? "memory.events" : "memory.oom_control";
     const text = await readFile(join(tree, this.pathOf(executionId), file), "utf8").catch(() => "");
     return Number(/^oom_kill (\d+)$/m.exec(text)?.[1] ?? 0);
+  }
+
+  /** What the execution's processes use; `undefined` when it has no groups. */
+  async usage(executionId: string): Promise<CgroupUsage | undefined> {
+    return await readCgroupUsage(this.layout, this.pathOf(executionId));
   }
 
   /** Kills what is in the groups of the execution and removes them. @throws when something stays after 30 s. */

@@ -1,5 +1,5 @@
-import { chmod, chown, lstat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { chmod, chown, lstat, stat, statfs, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { makeDirectory } from "../host/directories.ts";
 import { detach, mount, mountFlags, mountIdmapped, unmount } from "../host/kernel.ts";
 import { isMountPoint } from "../host/mounts.ts";
@@ -7,7 +7,6 @@ import { allSettled } from "../settled.ts";
 import type { Slot } from "../slots.ts";
 import type { BlankImages } from "./blank-image.ts";
 import { releaseLoopDevices, withLoopDevice } from "./loop-device.ts";
-import { openUserNamespace } from "./user-namespace.ts";
 
 /** Where the parts of a sandbox's root file system lie below its directory. */
 export function rootPaths(directory: string) {
@@ -23,8 +22,9 @@ export function rootPaths(directory: string) {
 
 export interface RootFilesystem {
   readonly directory: string;
-  readonly stateDir: string;
   readonly slot: Slot;
+  /** The sandbox's user namespace, from `openUserNamespace`. */
+  readonly userNamespace: Promise<FileHandle>;
   readonly template: string;
   readonly diskMb: number;
   /** Paths relative to the root, and content; directories that they need get the template's mode. */
@@ -79,12 +79,20 @@ async function modeInTemplate(template: string, path: string): Promise<number> {
 }
 
 async function mountLower(root: RootFilesystem): Promise<void> {
-  const namespace = await openUserNamespace(root.slot.firstId, root.stateDir);
-  try {
-    mountIdmapped(root.template, rootPaths(root.directory).lower, namespace.fd);
-  } finally {
-    await namespace.close();
-  }
+  const { fd } = await root.userNamespace;
+  mountIdmapped(root.template, rootPaths(root.directory).lower, fd);
+}
+
+/** How full a mounted image is, as `df` inside the sandbox says. `undefined` when nothing is mounted there. */
+export async function diskUsage(disk: string): Promise<{ diskUsedBytes: number; diskTotalBytes: number } | undefined> {
+  const [{ dev }, parent, { blocks, bavail, bsize }] = await Promise.all([
+    stat(disk),
+    stat(dirname(disk)),
+    statfs(disk),
+  ]);
+  // Unmounted, it would be the host's file system that answers.
+  if (dev === parent.dev) return undefined;
+  return { diskUsedBytes: (blocks - bavail) * bsize, diskTotalBytes: blocks * bsize };
 }
 
 /** Takes the mounts and the device away, from any state. */
