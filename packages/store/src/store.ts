@@ -132,6 +132,15 @@ export interface SandboxStore {
   /** Records placed on a node, in any state. */
   listOnNode(nodeId: string): Promise<SandboxRecord[]>;
 
+  // For finding the sandbox that a signed file URL was made for
+
+  /**
+   * The access tokens of secure sandboxes, running and paused, in the order in which they came; from the first one after
+   * `after` on (0 for all), at most `limit`. Every token is listed before its sandbox is first answered to anyone, and
+   * what came after a page was read lies after it. A token may be listed whose sandbox is gone: `locate` decides.
+   */
+  listAccessTokens(after: number, limit: number): Promise<AccessTokenPage>;
+
   // Nodes
 
   /** Registers a node, or keeps its lease alive, for `leaseMs` from the store's now. */
@@ -230,6 +239,16 @@ export interface Confirmation extends ExecutionKey {
   readonly epoch: Epoch;
   readonly bootId: string;
   readonly applied: AppliedRevisions;
+}
+
+export interface AccessTokenPage {
+  readonly tokens: readonly { readonly sandboxId: string; readonly token: string }[];
+  /** The place of the last one, from which the next page goes on; `after` when the page is empty. */
+  readonly upTo: number;
+  /** How many there are in all. */
+  readonly total: number;
+  /** Places of another epoch mean nothing. */
+  readonly epoch: Epoch;
 }
 
 export interface ListQuery {

@@ -1,3 +1,4 @@
+import { describeAccessTokens } from "./access-tokens.contract.ts";
 import { describeConfirming } from "./confirming.contract.ts";
 import { describeEdits } from "./edits.contract.ts";
 import type { Subject } from "./fixture.ts";
@@ -14,4 +15,5 @@ export function describeSandboxStore(subject: Subject): void {
   describeLists(subject);
   describeMerging(subject);
   describeLoops(subject);
+  describeAccessTokens(subject);
 }

@@ -23,6 +23,11 @@ export function teamEpochKey(teamId: string): string {
   return `${prefix}{${teamId}}:epoch`;
 }
 
+/** The record itself: `cs:{team}:s:<id>`. */
+export function recordKey(teamId: string, sandboxId: string): string {
+  return `${prefix}{${teamId}}:s:${sandboxId}`;
+}
+
 export function teamKey(teamId: string): string {
   return `${prefix}{${teamId}}:team`;
 }
@@ -46,6 +51,12 @@ export function apiKeyKey(keyHash: string): string {
 export function nodeTeamsKey(nodeId: string): string {
   return `${prefix}node-teams:${nodeId}`;
 }
+
+/**
+ * The access tokens of secure sandboxes: a sorted set of sandboxes by the place of their token, and in the same slot
+ * `…:of`, hash, the tokens, and `…:last`, the last place given. The tag is none that a team can have.
+ */
+export const accessTokensKey = `${prefix}{access.tokens}:list`;
 
 /** What the control loops look for in a team's own sorted sets. */
 export type Work = "push" | "ends" | "states";

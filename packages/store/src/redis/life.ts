@@ -4,6 +4,7 @@ import { defaultStateDeadlineMs, tombstoneKeptMs } from "../options.ts";
 import { executionRemoved, noSuchTeam, otherExecution, quotaExceeded, sandboxExists } from "../refusals.ts";
 import { decodeState } from "../states.ts";
 import type { AdoptedSandbox, ExecutionKey, NewSandboxRecord, Transition } from "../store.ts";
+import { dropToken, keepToken } from "./access-tokens.ts";
 import type { RedisConnection } from "./connection.ts";
 import { nodeTeamsKey, sandboxTeamKey, teamEpochKey } from "./keys.ts";
 import * as lua from "./lua/life.ts";
@@ -36,6 +37,9 @@ export async function create(
     metadata.size,
     metadataText(metadata),
   ]);
+  if (answer[0] !== "ok" && answer[0] !== "exists" && sandbox.envdAccessToken !== undefined) {
+    await dropToken(store, sandboxId);
+  }
   switch (answer[0]) {
     case "ok":
       return decodeRecord(store, answer[1]);
@@ -108,8 +112,9 @@ export async function remove(store: RedisConnection, execution: ExecutionKey): P
   // What leads to the record, or to the tombstone of one that was never here, stays for as long as the tombstone. If this
   // is not reached, a small entry stays behind, or a tombstone is found by those only who know the team.
   const key = sandboxTeamKey(sandboxId);
-  if (removed) await store.command((redis) => redis.pexpire(key, tombstoneKeptMs));
-  else await store.command((redis) => redis.set(key, teamId, "PX", tombstoneKeptMs, "NX"));
+  if (removed) {
+    await Promise.all([store.command((redis) => redis.pexpire(key, tombstoneKeptMs)), dropToken(store, sandboxId)]);
+  } else await store.command((redis) => redis.set(key, teamId, "PX", tombstoneKeptMs, "NX"));
   return removed;
 }
 
@@ -175,13 +180,15 @@ async function isAtLimit(store: RedisConnection, sandbox: NewSandboxRecord, limi
 /** The entries of other slots that lead to a record, written before it. @throws `conflict` when another team has the id. */
 async function leadTo(
   store: RedisConnection,
-  { teamId, sandboxId, nodeId }: NewSandboxRecord | AdoptedSandbox,
+  sandbox: NewSandboxRecord | AdoptedSandbox,
   known: "NX" | "replace",
 ): Promise<void> {
+  const { teamId, sandboxId, nodeId } = sandbox;
   const key = sandboxTeamKey(sandboxId);
   const [written] = await Promise.all([
     store.command((redis) => (known === "NX" ? redis.set(key, teamId, "NX") : redis.set(key, teamId))),
     store.command((redis) => redis.sadd(nodeTeamsKey(nodeId), teamId)),
+    keepToken(store, sandbox, known),
   ]);
   if (written !== null) return;
   if ((await store.command((redis) => redis.get(key))) !== teamId) throw sandboxExists(sandboxId);

@@ -22,6 +22,8 @@ import {
 import { openStore } from "../open.ts";
 import type { SandboxStore } from "../store.ts";
 import { type RedisServer, startRedisServer } from "../testing/redis-server.ts";
+import { sweepTokens } from "./access-tokens.ts";
+import { RedisConnection } from "./connection.ts";
 
 let server: RedisServer;
 let store: SandboxStore;
@@ -132,6 +134,27 @@ describe("what stands in Redis", () => {
       expect(await redis.pttl(`cs:{${teamId}}:${key}`)).toBeGreaterThan(600_000);
     }
     expect(await redis.pttl(`cs:sandbox-team:${record.sandboxId}`)).toBeGreaterThan(86_400_000);
+  });
+
+  it("is no access token for long once its sandbox is gone, also after a crash in between", async () => {
+    const teamId = await newTeam(store);
+    const there = await runOne(store, teamId, { envdAccessToken: "there" });
+    const gone = await runOne(store, teamId, { envdAccessToken: "gone" });
+    await redis.del(`cs:{${teamId}}:s:${gone.sandboxId}`, `cs:{${teamId}}:i:${gone.sandboxId}`);
+    const connection = new RedisConnection(server.url, quietLogger);
+    await connection.open(5000);
+    const tokens = async () => (await store.listAccessTokens(0, 100)).tokens.map(({ token }) => token);
+    try {
+      // What is young may have its record still to come.
+      await sweepTokens(connection, 100, 60_000);
+      expect(await tokens()).toEqual(expect.arrayContaining(["there", "gone"]));
+      await sweepTokens(connection, 100, 0);
+      expect(await tokens()).toContain("there");
+      expect(await tokens()).not.toContain("gone");
+    } finally {
+      connection.close();
+    }
+    await store.remove(keyOf(there));
   });
 
   it("lies in one slot for each script: one that leaves it fails", async () => {

@@ -2,6 +2,7 @@ import type { ApiKey, Epoch, Metadata, Micros, NodeRecord, Revision, SandboxReco
 import { defaultPushGraceMs, type StoreOptions } from "../options.ts";
 import { checkSandboxId, checkTeamId, noSuchTeam } from "../refusals.ts";
 import type {
+  AccessTokenPage,
   AdoptedSandbox,
   Confirmation,
   EgressEdit,
@@ -17,6 +18,7 @@ import type {
   Transition,
 } from "../store.ts";
 import { decodeApiKey, decodeTeam, encodeApiKey, encodeTeam } from "../teams.ts";
+import { listAccessTokens } from "./access-tokens.ts";
 import { RedisConnection } from "./connection.ts";
 import * as edits from "./edits.ts";
 import { apiKeyKey, sandboxTeamKey, teamEpochKey, teamKey } from "./keys.ts";
@@ -177,6 +179,10 @@ class RedisStore implements SandboxStore {
 
   listOnNode(nodeId: string): Promise<SandboxRecord[]> {
     return work.listOnNode(this.#connection, nodeId);
+  }
+
+  listAccessTokens(after: number, limit: number): Promise<AccessTokenPage> {
+    return listAccessTokens(this.#connection, after, limit);
   }
 
   renewLease(node: Omit<NodeRecord, "leaseExpiresAt">, leaseMs: number): Promise<NodeRecord> {

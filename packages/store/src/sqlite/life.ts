@@ -12,6 +12,7 @@ import { number } from "../decoding.ts";
 import { defaultStateDeadlineMs, tombstoneKeptMs } from "../options.ts";
 import { executionRemoved, noSuchTeam, otherExecution, quotaExceeded, sandboxExists, staleEpoch } from "../refusals.ts";
 import type { AdoptedSandbox, ExecutionKey, NewSandboxRecord, Transition } from "../store.ts";
+import { dropToken } from "./access-tokens.ts";
 import type { Database } from "./database.ts";
 import { appliedOf, appliedWith, isApplied, mayBePushed } from "./edits.ts";
 import { insert, load, loadOfTeam, moveLabels, type StoredSandbox, saveLife } from "./records.ts";
@@ -97,6 +98,7 @@ export function remove(db: Database, execution: ExecutionKey): boolean {
   );
   if (stored === undefined) return false;
   moveLabels(db, stored.record, undefined);
+  dropToken(db, execution.sandboxId);
   db.run("DELETE FROM sandboxes WHERE seq = ?", stored.seq);
   return true;
 }

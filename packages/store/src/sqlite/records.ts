@@ -9,6 +9,7 @@ import {
 import { number, optionalNumber, optionalText, text } from "../decoding.ts";
 import { decodeEgress, decodeIdentity, encodeEgress, encodeIdentity, flat, labelsOf, pairs } from "../identity.ts";
 import { decodeState } from "../states.ts";
+import { keepToken } from "./access-tokens.ts";
 import type { Database, Row } from "./database.ts";
 
 /** A record with what its row holds besides. */
@@ -98,6 +99,7 @@ export function insert(db: Database, record: SandboxRecord): void {
     countsAsConcurrent(record.state) ? 1 : 0,
   );
   moveLabels(db, undefined, record);
+  keepToken(db, record);
 }
 
 /** Writes what a change of state or execution touches. */

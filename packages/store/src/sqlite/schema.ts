@@ -83,4 +83,15 @@ export const migrations: readonly string[] = [
     committed_at INTEGER NOT NULL
   ) STRICT;
   `,
+  `
+  -- Places are never given twice: who has read up to the newest must see the one that comes after its removal.
+  CREATE TABLE access_tokens (
+    place INTEGER PRIMARY KEY AUTOINCREMENT,
+    sandbox_id TEXT NOT NULL UNIQUE,
+    token TEXT NOT NULL
+  ) STRICT;
+  INSERT INTO access_tokens (sandbox_id, token)
+    SELECT sandbox_id, json_extract(identity, '$.envdAccessToken') FROM sandboxes
+    WHERE json_extract(identity, '$.envdAccessToken') IS NOT NULL ORDER BY seq;
+  `,
 ];

@@ -138,6 +138,18 @@ describe("a SQLite store opened again", () => {
     expect(await stored(second, newer)).toEqual(newer);
   });
 
+  it("knows the access tokens of sandboxes that an older version wrote", async () => {
+    const first = await openHere();
+    const teamId = await newTeam(first);
+    const { sandboxId } = await runOne(first, teamId, { envdAccessToken: "secret" });
+    await runOne(first, teamId);
+    await first.close();
+    const db = new DatabaseSync(path);
+    db.exec("DROP TABLE access_tokens; PRAGMA user_version = 1");
+    db.close();
+    expect((await (await openHere()).listAccessTokens(0, 10)).tokens).toEqual([{ sandboxId, token: "secret" }]);
+  });
+
   it("has every edit that was acknowledged before its process was killed", async () => {
     const store = await openHere();
     const teamId = await newTeam(store);

@@ -3,6 +3,7 @@ import { text } from "../decoding.ts";
 import { defaultPushGraceMs, type StoreOptions } from "../options.ts";
 import { checkSandboxId, checkTeamId, noSuchTeam } from "../refusals.ts";
 import type {
+  AccessTokenPage,
   AdoptedSandbox,
   Confirmation,
   EgressEdit,
@@ -18,6 +19,7 @@ import type {
   Transition,
 } from "../store.ts";
 import { decodeApiKey, decodeTeam, encodeApiKey, encodeTeam } from "../teams.ts";
+import { listAccessTokens } from "./access-tokens.ts";
 import { Database, type Synchronous } from "./database.ts";
 import * as edits from "./edits.ts";
 import * as life from "./life.ts";
@@ -178,6 +180,10 @@ class SqliteStore implements SandboxStore {
 
   listOnNode(nodeId: string): Promise<SandboxRecord[]> {
     return this.#db.read(() => loops.listOnNode(this.#db, nodeId));
+  }
+
+  listAccessTokens(after: number, limit: number): Promise<AccessTokenPage> {
+    return this.#db.read(() => listAccessTokens(this.#db, after, limit));
   }
 
   renewLease(node: Omit<NodeRecord, "leaseExpiresAt">, leaseMs: number): Promise<NodeRecord> {
