@@ -114,13 +114,13 @@ describe("a kept connection that closes as it is used again", () => {
 
   test("is the end of a request that might take effect twice", async () => {
     const { rig, seen } = await startForgetful();
-    await ask(rig, { headers: to(80) });
+    await ask(rig, { method: "PUT", headers: to(80) });
     const answer = await ask(rig, { method: "POST", headers: to(80) }, "body");
     expect(answer.status).toBe(502);
     expect(JSON.parse(answer.body)).toMatchObject({ sandboxId, port: 80, code: 502 });
-    await ask(rig, { headers: to(80) });
+    await ask(rig, { method: "PUT", headers: to(80) });
     expect((await ask(rig, { method: "DELETE", headers: to(80) })).status).toBe(502);
-    expect(seen).toEqual(["GET", "POST", "GET", "DELETE"]);
+    expect(seen).toEqual(["PUT", "POST", "PUT", "DELETE"]);
   });
 
   test("is not expected of a server that says how long it keeps it", async () => {
@@ -129,6 +129,21 @@ describe("a kept connection that closes as it is used again", () => {
     const rig = await startRig({ ports: { 80: app } });
     await ask(rig, { headers: to(80) });
     await until("the connection is closed by the edge", () => rig.gateway.open === 0);
+  });
+});
+
+describe("a server that says more than it has to", () => {
+  test("before its answer to a request that asked for nothing of the kind", async () => {
+    const answers = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    const server = createTcpServer((socket) => {
+      socket.on("error", () => {});
+      socket.on("data", () => socket.write(answers));
+    });
+    await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+    atEnd(() => server.close());
+    const rig = await startRig();
+    rig.gateway.run(sandboxId, executionId, { 80: portOf(server) });
+    expect(await ask(rig, { headers: to(80) })).toMatchObject({ status: 200, body: "ok" });
   });
 });
 

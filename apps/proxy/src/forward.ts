@@ -149,7 +149,10 @@ function passAnswer(answer: IncomingMessage, { request, response, address }: Pas
 }
 
 /** Hints that come before an answer. */
-function passInformation(answer: InformationEvent, response: ServerResponse): void {
+export function passInformation(
+  answer: Pick<InformationEvent, "statusCode" | "rawHeaders">,
+  response: ServerResponse,
+): void {
   if (answer.statusCode < 102 || response.req.httpVersion === "1.0" || response.headersSent) return;
   try {
     response.writeInformation(answer.statusCode, endToEnd(answer.rawHeaders, "client").flat());
@@ -159,14 +162,14 @@ function passInformation(answer: InformationEvent, response: ServerResponse): vo
 }
 
 /** A head waits for the first bytes of its body, to leave in one packet with them, but no longer than this turn. */
-function flushSoon(message: ClientRequest | ServerResponse): void {
+export function flushSoon(message: ClientRequest | ServerResponse): void {
   setImmediate(() => {
     if (!message.destroyed && !message.writableEnded) message.flushHeaders();
   });
 }
 
 /** Never an end that looks like the body's own. */
-function cutOff(response: ServerResponse): void {
+export function cutOff(response: ServerResponse): void {
   const { socket } = response;
   if (response.destroyed || response.writableFinished) return;
   // To a client of HTTP/1.0 the end of the connection is the end of the body; only a reset says otherwise.
@@ -175,8 +178,8 @@ function cutOff(response: ServerResponse): void {
 }
 
 /** Whether the body is wrapped in more than chunks, so that passing its bytes on would lose what they are. */
-function isCoded(message: IncomingMessage): boolean {
-  const coding = message.headers["transfer-encoding"];
+export function isCoded({ headers }: Pick<IncomingMessage, "headers">): boolean {
+  const coding = headers["transfer-encoding"];
   return coding !== undefined && coding.trim().toLowerCase() !== "chunked";
 }
 

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import type { TLSSocket } from "node:tls";
 import type { Address } from "./address.ts";
 import { corsHeaders, speaksCors } from "./cors.ts";
@@ -38,6 +38,9 @@ const notForSandboxes = new Set([
 /** What speaks for a whole origin, when the origin is the API's and every sandbox's. */
 const notForSharedOrigin = new Set(["alt-svc", "clear-site-data", "strict-transport-security"]);
 
+/** A file that a browser opens under the API's origin has no part in that origin: no scripts, no storage, no cookies. */
+const pageOfNoOrigin = ["Content-Security-Policy", "sandbox"];
+
 const notForClients = new Set(hopByHop);
 
 /** What frames a message, or says where it goes, cannot be taken out by naming it in `Connection`. */
@@ -73,18 +76,28 @@ export function requestHeaders(request: IncomingMessage, address: Address, domai
   return headers;
 }
 
+/** The head of an answer, from whichever client library. */
+export interface AnswerHead {
+  readonly statusCode?: number | undefined;
+  /** Names and values in turn. */
+  readonly rawHeaders: readonly string[];
+  readonly headers: IncomingHttpHeaders;
+}
+
 /** Header names and values in turn, as the client gets them. A sandbox's own CORS headers stand as they are. */
-export function responseHeaders(answer: IncomingMessage, request: IncomingMessage, address: Address): string[] {
+export function responseHeaders(answer: AnswerHead, request: IncomingMessage, address: Address): string[] {
   const nominated = nominatedBy(answer.headers.connection);
   const trailing = answer.headers["transfer-encoding"] !== undefined && mayHaveTrailers(answer, request);
   const headers: string[] = [];
   for (const [name, value, lower] of pairs(answer.rawHeaders)) {
     if (notForClients.has(lower) || nominated?.has(lower)) continue;
     if (lower === "trailer" && !trailing) continue;
-    if (address.by === "header" && notForSharedOrigin.has(lower)) continue;
+    if (address.by !== "host" && notForSharedOrigin.has(lower)) continue;
+    if (address.by === "signature" && lower === "set-cookie") continue;
     headers.push(name, value);
   }
   if (!speaksCors(headers)) headers.push(...corsHeaders);
+  if (address.by === "signature") headers.push(...pageOfNoOrigin);
   return headers;
 }
 
@@ -100,7 +113,7 @@ export function endToEnd(raw: readonly string[], to: "sandbox" | "client"): [str
 }
 
 /** Only behind a body in chunks is there a place for what `Trailer` announces; Node refuses to announce it elsewhere. */
-function mayHaveTrailers(answer: IncomingMessage, request: IncomingMessage): boolean {
+function mayHaveTrailers(answer: AnswerHead, request: IncomingMessage): boolean {
   const empty = request.method === "HEAD" || answer.statusCode === 204 || answer.statusCode === 304;
   return !empty && request.httpVersion !== "1.0";
 }
@@ -134,7 +147,8 @@ function usuallyHasBody(method: string | undefined): boolean {
   return method === "POST" || method === "PUT" || method === "PATCH";
 }
 
-function clientAddress(request: IncomingMessage): string {
+/** Without the prefix of IPv4 on a socket for both. */
+export function clientAddress(request: IncomingMessage): string {
   return (request.socket.remoteAddress ?? "").replace(/^::ffff:(?=\d+\.)/, "");
 }
 

@@ -18,6 +18,7 @@ import {
 import { isControlRoute } from "./control-routes.ts";
 import { answerPreflight, isPreflight, speaksCors } from "./cors.ts";
 import { forward, NoAnswer, type Passage } from "./forward.ts";
+import { forwardBodiless, isBodiless } from "./forward-bodiless.ts";
 import { requestHeaders, trafficTokenHeader } from "./headers.ts";
 import type { EdgeLimits } from "./limits.ts";
 import { wake } from "./paused.ts";
@@ -82,7 +83,7 @@ export class SandboxEntrance {
       const locked = lockedFor(request, address, target);
       if (locked) return this.#reply(entry, locked);
 
-      const failure = await this.#attempt(entry, target, preflight);
+      const failure = await this.#attempt(entry, target, preflight, repeated);
       if (failure === undefined || response.destroyed) return;
       if (failure instanceof NoAnswer && failure.repeatable && !repeated) {
         repeated = true;
@@ -99,7 +100,12 @@ export class SandboxEntrance {
   }
 
   /** Passes the request on. Answers what kept it from being answered; `undefined` when nothing did. */
-  async #attempt(entry: Entry, target: RouteTarget, preflight: boolean): Promise<TunnelRefused | NoAnswer | undefined> {
+  async #attempt(
+    entry: Entry,
+    target: RouteTarget,
+    preflight: boolean,
+    repeated: boolean,
+  ): Promise<TunnelRefused | NoAnswer | undefined> {
     const { request, response, address } = entry;
     const tunnels = this.#options.tunnels.admit(target);
     if (!tunnels) {
@@ -120,7 +126,7 @@ export class SandboxEntrance {
       }),
     };
     try {
-      await forward(passage, tunnels);
+      await (isBodiless(passage) && !repeated ? forwardBodiless(passage, tunnels) : forward(passage, tunnels));
     } catch (error) {
       tunnels.release();
       if (error instanceof NoAnswer) tunnels.closeIdle(address.port);

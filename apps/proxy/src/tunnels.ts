@@ -2,6 +2,7 @@ import { Agent, type ClientRequestArgs, request as httpRequest } from "node:http
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
 import type { EdgeLimits } from "./limits.ts";
+import { type Line, Lines } from "./lines.ts";
 import type { RouteTarget } from "./route.ts";
 
 /** Why a gateway gave no connection to a port. No byte of the request was sent. */
@@ -67,13 +68,16 @@ export class Tunnels {
   }
 }
 
-/** The connections into one execution: an agent whose connections are made by its node's gateway. */
+/** The connections into one execution, made by its node's gateway. */
 export class ExecutionTunnels {
   readonly target: RouteTarget;
+  /** For requests of any kind. */
   readonly agent: Agent;
+  readonly #lines = new Map<number, Lines>();
+  readonly #clusterToken: string;
   readonly #limits: EdgeLimits;
   readonly #onUnused: (tunnels: ExecutionTunnels) => void;
-  readonly #sockets = new Set<Duplex>();
+  readonly #sockets = new Set<Socket>();
   readonly #ending = new AbortController();
   #admitted = 0;
 
@@ -84,9 +88,20 @@ export class ExecutionTunnels {
     onUnused: (tunnels: ExecutionTunnels) => void,
   ) {
     this.target = target;
+    this.#clusterToken = clusterToken;
     this.#limits = limits;
     this.#onUnused = onUnused;
-    this.agent = new TunnelAgent(limits, (port) => this.#open(port, clusterToken));
+    this.agent = new TunnelAgent(limits, (port) => this.#open(port));
+  }
+
+  /** For requests without a body, to be released when its answer has ended. */
+  lineTo(port: number): Line {
+    let lines = this.#lines.get(port);
+    if (!lines) {
+      lines = new Lines(() => this.#open(port), this.#limits);
+      this.#lines.set(port, lines);
+    }
+    return lines.take();
   }
 
   admit(): boolean {
@@ -103,6 +118,7 @@ export class ExecutionTunnels {
   /** Closes the idle connections to a port, so that the next request gets a new one. */
   closeIdle(port: number): void {
     for (const socket of [...(this.agent.freeSockets[this.agent.getName({ port })] ?? [])]) socket.destroy();
+    this.#lines.get(port)?.closeIdle();
   }
 
   /** The execution has ended: so does everything that goes into it, in an error. */
@@ -117,8 +133,8 @@ export class ExecutionTunnels {
     if (this.#admitted === 0 && this.#sockets.size === 0) this.#onUnused(this);
   }
 
-  async #open(port: number, clusterToken: string): Promise<Duplex> {
-    const socket = await connectThroughGateway(this.target, port, clusterToken, {
+  async #open(port: number): Promise<Socket> {
+    const socket = await connectThroughGateway(this.target, port, this.#clusterToken, {
       timeoutMs: this.#limits.connectTimeoutMs,
       signal: this.#ending.signal,
     });
@@ -175,9 +191,9 @@ function connectThroughGateway(
   port: number,
   clusterToken: string,
   { timeoutMs, signal }: ConnectOptions,
-): Promise<Duplex> {
+): Promise<Socket> {
   const { host, port: gatewayPort } = splitAddress(target.gatewayAddress);
-  const { promise, resolve, reject } = Promise.withResolvers<Duplex>();
+  const { promise, resolve, reject } = Promise.withResolvers<Socket>();
   const connect = httpRequest({
     method: "CONNECT",
     host,
