@@ -8,8 +8,11 @@ export const daemonPort = 49983;
 export interface Address {
   readonly sandboxId: string;
   readonly port: number;
-  /** By `header`, the origin is shared with the API and with other sandboxes; by `host`, it is the port's own. */
-  readonly by: "header" | "host";
+  /**
+   * By `header`, the origin is shared with the API and with other sandboxes; by `signature` as well, and a browser may
+   * open it as a page; by `host`, it is the port's own.
+   */
+  readonly by: "header" | "host" | "signature";
 }
 
 /**

@@ -73,6 +73,42 @@ export const expectationFailed: Answer = {
   body: { message: "The only expectation that can be met is 100-continue", code: 417 },
 };
 
+/** In the daemon's words. */
+export const signatureExpired: Answer = { body: { message: "signature is already expired", code: 401 } };
+
+/** In the daemon's words: no token there is matches. */
+export const signatureInvalid: Answer = { body: { message: "invalid signature", code: 401 } };
+
+export const tooManySearches = (retryAfterSeconds: number): Answer => ({
+  body: {
+    message: "Too many signed file URLs at once: try again in a moment, or use the sandbox's own host",
+    code: 429,
+  },
+  retryAfterSeconds,
+});
+
+export const tooManySandboxes = (limit: number): Answer => ({
+  body: {
+    message:
+      `With more than ${limit} secure sandboxes a signed file URL must name its sandbox: ` +
+      "use the sandbox's own host (unset E2B_SANDBOX_URL)",
+    code: 400,
+  },
+});
+
+export const filesOfNoSandbox: Answer = {
+  body: {
+    message:
+      "The file URL names no sandbox: sign it, use the sandbox's own host, or send E2b-Sandbox-Id and E2b-Sandbox-Port",
+    code: 400,
+  },
+};
+
+export const storeAway: Answer = {
+  body: { message: "The sandbox cannot be reached now. Try again in a moment", code: 500 },
+  retryAfterSeconds: 1,
+};
+
 export const badRequest = (message: string): Answer => ({ body: { message, code: 400 } });
 
 /** Answers with JSON; with a page when a browser opened an address of its own. */

@@ -10,8 +10,9 @@ import { NotHttp } from "./not-http.ts";
 import { Routes } from "./routes.ts";
 import { type Entry, SandboxEntrance } from "./sandbox-entrance.ts";
 import { edgeServerOptions } from "./server.ts";
+import { isForFiles } from "./signatures/signed-url.ts";
 import { Tunnels } from "./tunnels.ts";
-import { handleUnaddressed } from "./unaddressed.ts";
+import { UnaddressedRequests } from "./unaddressed.ts";
 import { WaitingClient } from "./waiting-client.ts";
 
 /** Creates an edge. It owns its connections into sandboxes, and a timer, until it is closed. */
@@ -22,6 +23,14 @@ export function createEdge(options: EdgeOptions): Edge {
   const entrance = new SandboxEntrance({ ...options, limits, routes, tunnels });
   const apiDeadline = new ApiDeadline(limits.apiRequestTimeoutMs);
   const notHttp = new NotHttp();
+  const unaddressed = new UnaddressedRequests({
+    api: options.api,
+    liveTokens: options.liveTokens,
+    deadline: apiDeadline,
+    limits,
+    logger: options.logger,
+    enter: (entry, address) => entrance.enter({ ...entry, address }),
+  });
   let closed = false;
 
   function take(entry: Omit<Entry, "address">): void {
@@ -48,8 +57,8 @@ export function createEdge(options: EdgeOptions): Edge {
       entrance.enter({ ...entry, address });
       return;
     }
-    if (entry.expectsContinue) response.writeContinue();
-    handleUnaddressed(request, response, options.api, apiDeadline);
+    if (isForFiles(request) && hasBody(request)) boundUnreadBody(request, response, limits.unreadBodyMs);
+    unaddressed.handle(entry);
   }
 
   const edge: Edge = {

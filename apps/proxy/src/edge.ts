@@ -4,10 +4,16 @@ import type { Duplex } from "node:stream";
 import type { Logger } from "@castellan/telemetry";
 import type { EdgeLimits } from "./limits.ts";
 import type { Locate } from "./route.ts";
+import type { ListLiveTokens } from "./signatures/live-tokens.ts";
 
 export interface EdgeOptions {
   /** Where a sandbox runs. Called once per sandbox and `limits.routeTtlMs`, and again whenever its node disagrees. */
   readonly locate: Locate;
+  /**
+   * Lists the tokens of secure sandboxes, by which signed file URLs that name no sandbox find theirs. Without it such
+   * URLs are served only on a sandbox's own host.
+   */
+  readonly liveTokens?: ListLiveTokens;
   /** Takes every request of the same origin that is not for a sandbox. Without it such requests get 404. */
   readonly api?: (request: IncomingMessage, response: ServerResponse) => void;
   /** The domain under which `<port>-<sandboxId>` is a host name; a port in it is ignored. For example `localhost:3000`. */

@@ -23,6 +23,14 @@ export interface EdgeLimits {
   readonly unreadBodyMs: number;
   /** Until a request to the API has arrived in full. Requests to sandboxes may take as long as they like. */
   readonly apiRequestTimeoutMs: number;
+  /** Secure sandboxes among which the one of a signed URL without a sandbox is looked for; beyond that it is refused. */
+  readonly maxSearchedSandboxes: number;
+  /**
+   * Sandboxes that are tried for signed URLs in one second, for one client's address and for all: with 1,000 sandboxes a
+   * client may ask for 150 files a second. Trying one takes about 2 µs.
+   */
+  readonly searchesPerClient: number;
+  readonly searchesOverall: number;
 }
 
 export const defaultLimits: EdgeLimits = {
@@ -36,4 +44,7 @@ export const defaultLimits: EdgeLimits = {
   idleMs: 1_500,
   unreadBodyMs: 5_000,
   apiRequestTimeoutMs: 300_000,
+  maxSearchedSandboxes: 10_000,
+  searchesPerClient: 150_000,
+  searchesOverall: 300_000,
 };

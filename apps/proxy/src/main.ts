@@ -16,7 +16,13 @@ const logger = createLogger("proxy");
 /** An edge in a process of its own, for sandbox traffic alone. */
 async function main({ redisUrl, host, port, domain, clusterToken }: Settings): Promise<void> {
   const store = await openStore(redisUrl, { logger });
-  const edge = createEdge({ locate: locateInStore(store), domain, clusterToken, logger });
+  const edge = createEdge({
+    locate: locateInStore(store),
+    liveTokens: (after, limit) => store.listAccessTokens(after, limit),
+    domain,
+    clusterToken,
+    logger,
+  });
   const server = createServer(edgeServerOptions);
   edge.attach(server);
   server.listen(port, host);

@@ -31,7 +31,7 @@ export class NotHttp {
   #end(socket: Duplex, status: number, message: string): void {
     const answer = this.#newest.get(socket);
     // Bytes of another answer in the middle of one would be taken for its own.
-    const midAnswer = answer !== undefined && answer.headersSent && !answer.writableFinished;
+    const midAnswer = answer?.headersSent === true && !answer.writableFinished;
     socket.on("error", () => {});
     if (socket.writable && !midAnswer) {
       const body = JSON.stringify({ code: status, message });

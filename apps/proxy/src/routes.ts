@@ -1,6 +1,6 @@
-import { CastellanError } from "@castellan/domain";
 import type { EdgeLimits } from "./limits.ts";
 import type { Locate, RouteTarget } from "./route.ts";
+import { within } from "./within.ts";
 
 /**
  * Where sandboxes run, as far as is known. Remembering is safe, because a gateway refuses an execution that it does not
@@ -32,7 +32,7 @@ export class Routes {
     const pending = fresh ? undefined : this.#asking.get(sandboxId);
     if (pending) return pending;
     const question = fresh ? this.#locate(sandboxId, { fresh }) : this.#locate(sandboxId);
-    const answer = within(this.#limits.locateTimeoutMs, question);
+    const answer = within(this.#limits.locateTimeoutMs, "The store does not answer", question);
     this.#asking.set(sandboxId, answer);
     try {
       const target = await answer;
@@ -56,17 +56,5 @@ export class Routes {
     if (this.#known.size <= this.#limits.maxRoutes) return;
     const [oldest] = this.#known.keys();
     if (oldest !== undefined) this.#known.delete(oldest);
-  }
-}
-
-async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new CastellanError("unavailable", "The store does not answer")), ms);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

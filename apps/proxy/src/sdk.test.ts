@@ -2,6 +2,7 @@ import type { RequestListener } from "node:http";
 import { Sandbox, TimeoutError } from "e2b";
 import { expect, test } from "vitest";
 import { executionId, type Rig, sandboxId, startRig, until } from "./testing/rig.ts";
+import { TokenList } from "./testing/signing.ts";
 
 const apiKey = "e2b_0123456789abcdef";
 
@@ -34,6 +35,35 @@ function envelope(message: object): Buffer {
   head.writeUInt32BE(body.length, 1);
   return Buffer.concat([head, body]);
 }
+
+test("the published client's signed URLs find their sandbox over one origin", async () => {
+  const seen: string[] = [];
+  const list = new TokenList();
+  list.fill(20);
+  list.add(sandboxId, "secret-of-the-test");
+  const secureApi: RequestListener = (request, response) => {
+    request.resume();
+    const created = { templateID: "base", sandboxID: sandboxId, clientID: "x", envdVersion: "0.6.13", domain: null };
+    const body = JSON.stringify({ ...created, envdAccessToken: "secret-of-the-test" });
+    response.writeHead(201, { "Content-Type": "application/json" }).end(body);
+  };
+  const rig = await startRig({ api: secureApi, liveTokens: list.list, ports: { 49983: daemon(seen) } });
+  const sandbox = await Sandbox.create({ apiKey, apiUrl: rig.url, sandboxUrl: rig.url });
+  for (const opts of [{}, { useSignatureExpiration: 60 }, { user: "root", useSignatureExpiration: 60 }]) {
+    const download = await sandbox.downloadUrl("notes/über 1+1.txt", opts);
+    expect(await (await fetch(download)).text()).toBe("content");
+    const upload = await sandbox.uploadUrl("a.txt", opts);
+    const form = new FormData();
+    form.append("file", "content");
+    expect((await fetch(upload, { method: "POST", body: form })).status).toBe(200);
+    expect((await fetch(await sandbox.uploadUrl(undefined, opts), { method: "POST", body: "content" })).status).toBe(
+      200,
+    );
+  }
+  expect(seen.filter((one) => one.startsWith("POST /files?"))).toHaveLength(6);
+  const expired = await fetch(await sandbox.downloadUrl("a.txt", { useSignatureExpiration: -10 }));
+  expect(await expired.json()).toEqual({ code: 401, message: "signature is already expired" });
+});
 
 async function create(rig: Rig): Promise<Sandbox> {
   return await Sandbox.create({ apiKey, apiUrl: rig.url, sandboxUrl: rig.url, secure: false });

@@ -57,7 +57,14 @@ export async function startInstallation(options: StartOptions): Promise<Installa
   const version = castellanVersion();
   const controlPlane = await createControlPlane({ store, clusterToken, domain, logger, version });
   closers.add("control plane", () => controlPlane.close());
-  const edge = createEdge({ locate: controlPlane.locate, api: controlPlane.handle, domain, clusterToken, logger });
+  const edge = createEdge({
+    locate: controlPlane.locate,
+    liveTokens: (after, limit) => store.listAccessTokens(after, limit),
+    api: controlPlane.handle,
+    domain,
+    clusterToken,
+    logger,
+  });
   closers.add("edge", () => edge.close());
   controlPlane.onEnded((sandboxId) => edge.invalidate(sandboxId));
 
