@@ -1,11 +1,14 @@
-// `npm run bench`: every figure that the README quotes, in one run. `--quick` takes a tenth of the time, for a look.
+// `npm run bench [-- [--quick] [create|memory|traffic|edge|patch] …]`: every figure that the README quotes, in one run, or the
+// named ones. `--quick` takes a tenth of the time, for a look.
 import { realpath } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { templateDirectory } from "@castellan/template";
 import { startStack, templatesDirectory } from "../support/stack.ts";
 import { measureCreate, measureMemory, type Times } from "./create.ts";
+import { measureEdge, ways } from "./edge.ts";
 import { type LoadResult, quantile } from "./load.ts";
 import { measurePatch, modes } from "./patch.ts";
+import { measureTraffic } from "./traffic.ts";
 
 const quick = process.argv.includes("--quick");
 const runs = quick ? 3 : 30;
@@ -16,44 +19,85 @@ console.log(`${availableParallelism()} processors, Node ${process.versions.node}
 
 const stack = await startStack({ store: "redis" });
 try {
-  const rootfs = await realpath(await templateDirectory(templatesDirectory).rootfs("base"));
-  const create = await measureCreate(stack, rootfs, runs, burst);
-  console.log(`Create to first output of a command, ${runs} in turn (burst: ${burst} at once)`);
-  printTimes("Castellan, through the SDK", create.sandbox);
-  if (create.podman) printTimes("podman run", create.podman);
-  else console.log("podman run                     not installed");
-  printTimes("runc run, no limits or network", create.runc);
-  printTimes("Castellan, burst", create.burst.times);
-  console.log(`burst: ${create.burst.failed} failed, all done after ${create.burst.tookMs.toFixed(0)}\n`);
+  if (wanted("create")) {
+    const rootfs = await realpath(await templateDirectory(templatesDirectory).rootfs("base"));
+    const create = await measureCreate(stack, rootfs, runs, burst);
+    console.log(`Create to first output of a command, ${runs} in turn (burst: ${burst} at once)`);
+    printTimes("Castellan, through the SDK", create.sandbox);
+    if (create.podman) printTimes("podman run", create.podman);
+    else console.log("podman run                     not installed");
+    printTimes("runc run, no limits or network", create.runc);
+    printTimes("Castellan, burst", create.burst.times);
+    console.log(`burst: ${create.burst.failed} failed, all done after ${create.burst.tookMs.toFixed(0)}\n`);
+  }
 
-  const memory = await measureMemory(stack, quick ? 2 : 10);
-  console.log(`Memory of an idle sandbox, median of ${memory.sandboxes}`);
-  console.log(`private ${mebibytes(memory.privateBytes)}, proportional ${mebibytes(memory.proportionalBytes)}\n`);
+  if (wanted("memory")) {
+    const memory = await measureMemory(stack, quick ? 2 : 10);
+    console.log(`Memory of an idle sandbox, median of ${memory.sandboxes}`);
+    console.log(`private ${mebibytes(memory.privateBytes)}, proportional ${mebibytes(memory.proportionalBytes)}\n`);
+  }
 
-  console.log(`PATCH metadata over Redis (everysec), ${seconds} s each`);
-  console.log("connections  server     requests/s     p50     p99  ratio to push-off");
-  for (const [connections, row] of await measurePatch(stack, [1, 32, 128], seconds)) {
-    for (const mode of modes) {
-      const result: LoadResult = row[mode];
-      const ratio = result.requestsPerSecond / row["push-off"].requestsPerSecond;
+  if (wanted("traffic")) {
+    const bytes = quick ? 10_000_000 : 100_000_000;
+    const traffic = await measureTraffic(stack, runs, bytes);
+    console.log(`One client and one sandbox, through the SDK; ${bytes / 1e6} MB each way`);
+    printTimes("command round trip", traffic.roundTrip);
+    printTimes("echo of a terminal", traffic.echo, 1);
+    const { streamed, uploaded, downloaded } = traffic;
+    console.log(`output of a command ${rate(streamed)}, upload ${rate(uploaded)}, download ${rate(downloaded)}\n`);
+  }
+
+  if (wanted("edge")) {
+    const edge = await measureEdge(stack, quick ? 1 : 8, quick ? 1 : 3);
+    console.log("GET of a small answer from a server in a sandbox, 32 connections");
+    console.log("way         requests/s     p50     p99  ratio to nginx");
+    for (const way of ways) {
+      const { requestsPerSecond, p50, p99 } = edge[way];
+      const ratio = requestsPerSecond / edge.nginx.requestsPerSecond;
       console.log(
-        `${String(connections).padStart(11)}  ${mode.padEnd(9)}${result.requestsPerSecond.toFixed(0).padStart(12)}` +
-          `${result.p50.toFixed(2).padStart(8)}${result.p99.toFixed(2).padStart(8)}  ${ratio.toFixed(2)}` +
-          `  ${Object.entries(result.statuses)
-            .map(([status, count]) => `${status}: ${count}`)
-            .join(", ")}`,
+        `${way.padEnd(10)}${requestsPerSecond.toFixed(0).padStart(12)}` +
+          `${p50.toFixed(2).padStart(8)}${p99.toFixed(2).padStart(8)}  ${ratio.toFixed(2)}`,
       );
+    }
+    console.log();
+  }
+
+  if (wanted("patch")) {
+    console.log(`PATCH metadata over Redis (everysec), ${seconds} s each`);
+    console.log("connections  server     requests/s     p50     p99  ratio to push-off");
+    for (const [connections, row] of await measurePatch(stack, [1, 32, 128], seconds)) {
+      for (const mode of modes) {
+        const result: LoadResult = row[mode];
+        const ratio = result.requestsPerSecond / row["push-off"].requestsPerSecond;
+        console.log(
+          `${String(connections).padStart(11)}  ${mode.padEnd(9)}${result.requestsPerSecond.toFixed(0).padStart(12)}` +
+            `${result.p50.toFixed(2).padStart(8)}${result.p99.toFixed(2).padStart(8)}  ${ratio.toFixed(2)}` +
+            `  ${Object.entries(result.statuses)
+              .map(([status, count]) => `${status}: ${count}`)
+              .join(", ")}`,
+        );
+      }
     }
   }
 } finally {
   await stack.dispose();
 }
 
-function printTimes(name: string, times: Times): void {
-  const at = (q: number) => quantile(times, q).toFixed(0).padStart(6);
+/** Whether a part was named, or none was. */
+function wanted(part: "create" | "memory" | "traffic" | "edge" | "patch"): boolean {
+  const named = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
+  return named.length === 0 || named.includes(part);
+}
+
+function printTimes(name: string, times: Times, digits = 0): void {
+  const at = (q: number) => quantile(times, q).toFixed(digits).padStart(6);
   console.log(`${name.padEnd(31)} median ${at(0.5)}   min ${at(0)}   p95 ${at(0.95)}`);
 }
 
 function mebibytes(bytes: number): string {
   return `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
+}
+
+function rate(megabytesPerSecond: number): string {
+  return `${megabytesPerSecond.toFixed(0)} MB/s`;
 }
