@@ -5,6 +5,8 @@ export interface DaemonConfig {
   readonly port: number;
   /** SHA-256 of the secret that `POST /init` must carry. Absent: `/init` is refused. */
   readonly initSecretHash: Buffer | undefined;
+  /** The same of the secret that `GET /logs` must carry. */
+  readonly logsSecretHash: Buffer | undefined;
   /** The account files, in the format of passwd(5) and group(5). */
   readonly passwdFile: string;
   readonly groupFile: string;
@@ -16,6 +18,7 @@ const variables = {
   host: "CASTELLAN_ENVD_HOST",
   port: "CASTELLAN_ENVD_PORT",
   initSecretHash: "CASTELLAN_INIT_SHA256",
+  logsSecretHash: "CASTELLAN_LOGS_SHA256",
   etc: "CASTELLAN_ENVD_ETC",
 };
 
@@ -26,8 +29,8 @@ const standardPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 
 /**
  * Reads the set-up from environment variables:
- * `CASTELLAN_ENVD_PORT` (default 49983), `CASTELLAN_ENVD_HOST` (0.0.0.0), `CASTELLAN_INIT_SHA256` (64 hexadecimal digits),
- * `CASTELLAN_ENVD_ETC` (/etc, where passwd and group are) and `PATH`.
+ * `CASTELLAN_ENVD_PORT` (default 49983), `CASTELLAN_ENVD_HOST` (0.0.0.0), `CASTELLAN_INIT_SHA256` and
+ * `CASTELLAN_LOGS_SHA256` (64 hexadecimal digits), `CASTELLAN_ENVD_ETC` (/etc, where passwd and group are) and `PATH`.
  *
  * @throws Error naming the variable, when one is malformed.
  */
@@ -36,7 +39,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   return {
     host: environment[variables.host] || "0.0.0.0",
     port: readPort(environment[variables.port]),
-    initSecretHash: readHash(environment[variables.initSecretHash]),
+    initSecretHash: readHash(environment, variables.initSecretHash),
+    logsSecretHash: readHash(environment, variables.logsSecretHash),
     passwdFile: `${etc}/passwd`,
     groupFile: `${etc}/group`,
     path: environment["PATH"] || standardPath,
@@ -50,8 +54,9 @@ function readPort(text: string | undefined): number {
   return port;
 }
 
-function readHash(text: string | undefined): Buffer | undefined {
+function readHash(environment: Readonly<Record<string, string | undefined>>, variable: string): Buffer | undefined {
+  const text = environment[variable];
   if (!text) return undefined;
-  if (!/^[0-9a-f]{64}$/i.test(text)) throw new Error(`${variables.initSecretHash} must be 64 hexadecimal digits`);
+  if (!/^[0-9a-f]{64}$/i.test(text)) throw new Error(`${variable} must be 64 hexadecimal digits`);
   return Buffer.from(text, "hex");
 }

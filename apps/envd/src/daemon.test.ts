@@ -27,12 +27,36 @@ describe("the daemon", () => {
     ["POST", "/health", 405],
     ["GET", "/init", 405],
     ["DELETE", "/files", 405],
-    ["GET", "/metrics", 501],
-    ["GET", "/envs", 501],
+    ["POST", "/metrics", 405],
+    ["POST", "/envs", 405],
+    ["GET", "/files/compose", 405],
   ])("answers %s %s with a %i error body", async (method, path, code) => {
     const response = await fetch(`${daemon.url}${path}`, { method });
     expect(response.status).toBe(code);
     expect(await response.json()).toEqual({ code, message: expect.any(String) });
+  });
+
+  it("says what the sandbox uses of what it may use", async () => {
+    const metrics: Record<string, number> = JSON.parse(await (await fetch(`${daemon.url}/metrics`)).text());
+    const { ts = 0, mem_total = 0, mem_used = 0, disk_total = 0, disk_used = 0 } = metrics;
+    expect(metrics).toEqual({
+      ts: expect.any(Number),
+      cpu_count: expect.any(Number),
+      cpu_used_pct: expect.any(Number),
+      mem_total_mib: Math.floor(mem_total / 1024 / 1024),
+      mem_used_mib: Math.floor(mem_used / 1024 / 1024),
+      mem_total: expect.any(Number),
+      mem_used: expect.any(Number),
+      mem_cache: expect.any(Number),
+      disk_used: expect.any(Number),
+      disk_total: expect.any(Number),
+    });
+    expect(metrics["cpu_count"]).toBeGreaterThanOrEqual(1);
+    expect(mem_total).toBeGreaterThan(mem_used);
+    expect(mem_used).toBeGreaterThan(0);
+    expect(disk_total).toBeGreaterThan(disk_used);
+    expect(disk_used).toBeGreaterThan(0);
+    expect(Math.abs(ts * 1000 - Date.now())).toBeLessThan(10_000);
   });
 
   it("refuses malformed messages and goes on", async () => {

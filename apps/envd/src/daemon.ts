@@ -4,13 +4,16 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { Accounts } from "./accounts.ts";
 import { callerGate } from "./caller.ts";
 import type { DaemonConfig } from "./config.ts";
+import { compose } from "./files/compose.ts";
 import { download } from "./files/download.ts";
 import { checkFileAccess } from "./files/request.ts";
 import { upload } from "./files/upload.ts";
 import { filesystemService } from "./filesystem/service.ts";
 import { answer, answerError, HttpError, target } from "./http.ts";
 import { init } from "./init.ts";
+import { KeptLog, tellLog } from "./kept-log.ts";
 import type { Log } from "./log.ts";
+import { ResourceMeter } from "./metrics.ts";
 import { PipePool } from "./process/pipes.ts";
 import { processService } from "./process/service.ts";
 import { ProcessTable } from "./process/table.ts";
@@ -37,12 +40,13 @@ const maxConnections = 4096;
 
 const unauthorized = "unauthorized access, please provide a valid access token";
 
-/** Starts the daemon of a sandbox. Resolves once it listens. */
-export async function startDaemon(config: DaemonConfig, log: Log): Promise<Daemon> {
+/** Starts the daemon of a sandbox, which tells the node what is in `keptLog`. Resolves once it listens. */
+export async function startDaemon(config: DaemonConfig, log: Log, keptLog = new KeptLog()): Promise<Daemon> {
   const accounts = new Accounts(config.passwdFile, config.groupFile);
   const settings = new CurrentSettings();
   const pipes = new PipePool(log);
   const table = new ProcessTable();
+  const meter = new ResourceMeter();
   const requireCaller = callerGate(accounts, settings);
   const rpc = rpcHandler(
     {
@@ -96,14 +100,32 @@ export async function startDaemon(config: DaemonConfig, log: Log): Promise<Daemo
         await init(request, config.initSecretHash, settings);
         answer(response, 204);
         return;
+      case "/logs":
+        allow(request, "GET");
+        answer(response, 200, tellLog(request, query, config.logsSecretHash, keptLog));
+        return;
       case "/files":
         allow(request, "GET", "POST");
         checkFileAccess(request, query, settings.current);
         await (request.method === "GET" ? download : upload)(request, response, query, accounts, settings.current);
         return;
+    }
+    if (!hasToken(request.headers["x-access-token"], settings.current)) throw new HttpError(401, unauthorized);
+    switch (path) {
+      case "/files/compose":
+        allow(request, "POST");
+        await compose(request, response, accounts, settings.current);
+        return;
+      case "/metrics":
+        allow(request, "GET");
+        answer(response, 200, await meter.read());
+        return;
+      case "/envs":
+        allow(request, "GET");
+        response.setHeader("cache-control", "no-store");
+        answer(response, 200, settings.current.envVars);
+        return;
       default:
-        if (!hasToken(request.headers["x-access-token"], settings.current)) throw new HttpError(401, unauthorized);
-        if (path === "/metrics" || path === "/envs") throw new HttpError(501, `${path} is not supported`);
         throw new HttpError(404, `there is nothing at ${path}`);
     }
   }
@@ -124,7 +146,7 @@ function fail(request: IncomingMessage, response: ServerResponse, error: unknown
   request.resume();
   const { status, message } = error instanceof HttpError ? error : { status: 500, message: "unexpected error" };
   const gone = response.destroyed;
-  if (status >= 500 && status !== 501 && status !== 507 && !gone) {
+  if (status >= 500 && status !== 507 && !gone) {
     log.error({ err: error, method: request.method, path: target(request).path }, "a request failed");
   }
   answerError(response, status, message);

@@ -55,6 +55,28 @@ export async function readBody(request: IncomingMessage, maxBytes: number): Prom
   return Buffer.concat(chunks);
 }
 
+/**
+ * Reads a JSON object of at most `maxBytes`; one without members where there is no body.
+ *
+ * @throws HttpError 413 when it is longer, 400 when it breaks off or is something else.
+ */
+export async function readJsonObject(request: IncomingMessage, maxBytes: number): Promise<Record<string, unknown>> {
+  const body = await readBody(request, maxBytes);
+  if (body.length === 0) return {};
+  let value: unknown;
+  try {
+    value = JSON.parse(body.toString("utf8"));
+  } catch (error) {
+    throw new HttpError(400, "the body is not JSON", { cause: error });
+  }
+  if (!isObject(value)) throw new HttpError(400, "the body must be a JSON object");
+  return value;
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 /** Path and query of a request target. Never throws, whatever was sent. */
 export function target(request: IncomingMessage): { path: string; query: URLSearchParams } {
   const url = request.url ?? "/";

@@ -46,7 +46,14 @@ describe("the node's settings", () => {
     });
     expect(unary.status).toBe(401);
     expect(await unary.json()).toMatchObject({ code: "unauthenticated" });
-    for (const path of ["/metrics", "/nothing", "/files?path=/etc/passwd", "/files?path=/etc/passwd&signature=v1_x"]) {
+    for (const path of [
+      "/metrics",
+      "/envs",
+      "/files/compose",
+      "/nothing",
+      "/files?path=/etc/passwd",
+      "/files?path=/etc/passwd&signature=v1_x",
+    ]) {
       const response = await fetch(`${daemon.url}${path}`);
       expect(response.status).toBe(401);
       expect(await response.json()).toEqual({ code: 401, message: expect.any(String) });

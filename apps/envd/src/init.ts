@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { HttpError, readBody } from "./http.ts";
+import { HttpError, isObject, readJsonObject } from "./http.ts";
 import { hasHash } from "./secrets.ts";
 import type { CurrentSettings, Settings } from "./settings.ts";
 
@@ -19,29 +19,17 @@ export async function init(
   if (!secretHash) throw new HttpError(403, "this daemon takes no settings");
   const secret = /^bearer +(\S+) *$/i.exec(request.headers.authorization ?? "")?.[1];
   if (!hasHash(secretHash, secret)) throw new HttpError(401, "only the node may send settings");
-  settings.replace(parse(await readBody(request, maxBodyBytes)));
+  settings.replace(parse(await readJsonObject(request, maxBodyBytes)));
 }
 
 /** The clock is the host's, so a `timestamp`, which other daemons of this protocol set theirs by, has no effect. */
-function parse(body: Buffer): Settings {
-  const sent = body.length === 0 ? {} : fromJson(body.toString("utf8"));
+function parse(sent: Readonly<Record<string, unknown>>): Settings {
   return {
     envVars: readVariables(sent["envVars"]),
     accessToken: readText(sent["accessToken"], "accessToken"),
     defaultUser: readText(sent["defaultUser"], "defaultUser") ?? "user",
     defaultWorkdir: readText(sent["defaultWorkdir"], "defaultWorkdir"),
   };
-}
-
-function fromJson(text: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new HttpError(400, "the body is not JSON", { cause: error });
-  }
-  if (!isObject(value)) throw new HttpError(400, "the body must be a JSON object");
-  return value;
 }
 
 function readVariables(value: unknown): Record<string, string> {
@@ -63,8 +51,4 @@ function readText(value: unknown, field: string): string | undefined {
   if (value === undefined || value === null || value === "") return undefined;
   if (typeof value !== "string") throw new HttpError(400, `${field} must be a string`);
   return value;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -3,10 +3,15 @@ import "./base64.ts";
 
 import { readConfig } from "./config.ts";
 import { startDaemon } from "./daemon.ts";
+import { both, KeptLog } from "./kept-log.ts";
 import { jsonLines } from "./log.ts";
 import { envdVersion } from "./version.ts";
 
-const log = jsonLines((line) => process.stderr.write(line));
+const keptLog = new KeptLog();
+const log = both(
+  jsonLines((line) => process.stderr.write(line)),
+  keptLog,
+);
 
 // Every sandbox pays for this process's memory: garbage is collected by the megabyte instead of by the sixteen.
 process.getBuiltinModule("node:v8").setFlagsFromString("--semi-space-growth-factor=1");
@@ -24,7 +29,7 @@ process.umask(0o022);
 const config = readConfig(process.env);
 for (const name of Object.keys(process.env)) if (name.startsWith("CASTELLAN_")) delete process.env[name];
 
-const daemon = await startDaemon(config, log).catch((err: unknown) => {
+const daemon = await startDaemon(config, log, keptLog).catch((err: unknown) => {
   log.error({ err }, "cannot start");
   process.exit(1);
 });

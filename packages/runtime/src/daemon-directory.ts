@@ -1,22 +1,24 @@
 import { createHash } from "node:crypto";
 import { chmod, copyFile, link, readdir, realpath, rename, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { CastellanError } from "@castellan/domain";
 import { ensureDirectory, makeDirectory } from "./host/directories.ts";
 import type { RuntimeOptions } from "./sandbox-runtime.ts";
 
 /**
- * Gathers the daemon's files in one directory that sandboxes mount. Its name follows from what the files are: a node
+ * Gathers the daemon's files in one directory that sandboxes mount: Node, the bundle, native modules that lie beside it
+ * (`*.node`, which it finds beside itself there as well), and the init. Its name follows from what the files are: a node
  * that comes back with a newer daemon gets another directory, and running sandboxes keep theirs.
  * @returns the directory's absolute path.
  * @throws `invalid_argument` when a file is missing.
  */
 export async function stageDaemon(stateDir: string, daemon: RuntimeOptions["daemon"]): Promise<string> {
-  const files = [
+  const files: readonly (readonly [name: string, path: string])[] = [
     ["node", daemon.nodeBinary],
     ["daemon.mjs", daemon.bundle],
     ["init", daemon.init],
-  ] as const;
+    ...(await nativeModules(daemon.bundle)).map((path) => [basename(path), path] as const),
+  ];
   const parent = join(stateDir, "daemon");
   await ensureDirectory(parent, 0o711);
   const directory = join(parent, await versionOf(files.map(([, path]) => path)));
@@ -28,6 +30,12 @@ export async function stageDaemon(stateDir: string, daemon: RuntimeOptions["daem
   for (const [name, path] of files) await place(await realpath(path), join(unfinished, name), name === "node");
   await rename(unfinished, directory);
   return directory;
+}
+
+async function nativeModules(bundle: string): Promise<string[]> {
+  const directory = dirname(bundle);
+  const names = await readdir(directory).catch(() => []);
+  return names.filter((name) => name.endsWith(".node")).map((name) => join(directory, name));
 }
 
 /** Node is large and a link costs nothing, if everyone may run the original; the others may be private on the host. */

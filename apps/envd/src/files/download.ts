@@ -7,6 +7,7 @@ import type { Accounts } from "../accounts.ts";
 import { errorCode } from "../filesystem/failure.ts";
 import { HttpError } from "../http.ts";
 import type { Settings } from "../settings.ts";
+import { type Coding, chooseCoding, takesIdentity } from "./accept-encoding.ts";
 import { mediaType } from "./media-type.ts";
 import { parseRange } from "./range.ts";
 import { filePath, fileUser, httpFailure, whileMoving } from "./request.ts";
@@ -14,9 +15,11 @@ import { filePath, fileUser, httpFailure, whileMoving } from "./request.ts";
 const chunkBytes = 256 * 1024;
 
 /**
- * `GET /files?path=…&username=…`: the bytes of a regular file, streamed; a part of it with `Range`.
+ * `GET /files?path=…&username=…`: the bytes of a regular file, streamed; a part of it with `Range`; gzipped for a client
+ * that asks for it, unless it asks for a part or sets a condition as well.
  *
- * @throws HttpError 400 for a directory or special file, 401 for an unknown user, 404 when nothing is there.
+ * @throws HttpError 400 for a directory or special file, 401 for an unknown user, 404 when nothing is there, 406 when the
+ * client takes no encoding that there is, 416 for a range outside the file.
  */
 export async function download(
   request: IncomingMessage,
@@ -58,6 +61,7 @@ async function send(
   response: ServerResponse,
 ): Promise<void> {
   const modified = stats.mtime.toUTCString();
+  const coding = codingFor(request);
   const headers = {
     "accept-ranges": "bytes",
     "content-disposition": `inline; filename*=UTF-8''${encodeURIComponent(posix.basename(path))}`,
@@ -68,6 +72,17 @@ async function send(
 
   if (Math.floor(stats.mtimeMs / 1000) * 1000 <= Date.parse(request.headers["if-modified-since"] ?? "")) {
     response.writeHead(304, headers).end();
+    return;
+  }
+
+  if (coding === "gzip") {
+    const { createGzip, constants: levels } = process.getBuiltinModule("node:zlib");
+    response.writeHead(200, { ...headers, "content-encoding": "gzip" });
+    await pipeline(
+      file.createReadStream({ autoClose: false, highWaterMark: chunkBytes }),
+      createGzip({ level: levels.Z_BEST_SPEED }),
+      response,
+    );
     return;
   }
 
@@ -93,6 +108,15 @@ async function send(
   // The file has become shorter meanwhile. An answer that stays short of its length would leave the client waiting.
   if (sent < length) response.destroy();
   else response.end();
+}
+
+/** Parts of files and answers without a body are sent as they are. */
+function codingFor({ headers }: IncomingMessage): Coding {
+  const plainOnly = ["range", "if-range", "if-modified-since", "if-none-match"].some((name) => headers[name]);
+  const accepted = headers["accept-encoding"];
+  const coding = plainOnly ? (takesIdentity(accepted) ? "identity" : undefined) : chooseCoding(accepted);
+  if (coding === undefined) throw new HttpError(406, "no acceptable encoding found, supported: [identity, gzip]");
+  return coding;
 }
 
 /**

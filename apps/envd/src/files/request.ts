@@ -6,20 +6,20 @@ import { explain } from "../filesystem/failure.ts";
 import { HttpError } from "../http.ts";
 import { resolvePath } from "../paths.ts";
 import { hasToken, type Settings } from "../settings.ts";
+import { checkSignature } from "./signature.ts";
 
 /**
- * Lets a request on `/files` pass that carries the access token. Without one in force all pass.
+ * Lets a request on `/files` pass that carries the access token or, without one, a signature. Without a token in force
+ * all pass.
  *
- * @throws HttpError 401.
+ * @throws HttpError 401, 400 for a malformed expiration.
  */
 export function checkFileAccess(request: IncomingMessage, query: URLSearchParams, settings: Settings): void {
   const given = request.headers["x-access-token"];
-  if (hasToken(given, settings)) return;
-  if (given !== undefined) throw new HttpError(401, "access token present in header but does not match");
-  if (query.has("signature")) {
-    throw new HttpError(401, "signed file URLs are not supported: send the access token as X-Access-Token");
-  }
-  throw new HttpError(401, "missing access token");
+  if (settings.accessToken === undefined || hasToken(given, settings)) return;
+  if (given) throw new HttpError(401, "access token present in header but does not match");
+  if (!query.has("signature")) throw new HttpError(401, "missing signature query parameter");
+  checkSignature(query, request.method === "POST" ? "write" : "read", settings.accessToken);
 }
 
 /**
@@ -34,6 +34,11 @@ export function fileUser(
   settings: Settings,
 ): Account {
   const name = query.get("username") || basicUser(request.headers.authorization) || settings.defaultUser;
+  return accountNamed(name, accounts);
+}
+
+/** The account of that name. @throws HttpError 401. */
+export function accountNamed(name: string, accounts: Accounts): Account {
   const account = accounts.read().byName(name);
   if (!account) throw new HttpError(401, `invalid username: '${name}'`);
   return account;

@@ -4,13 +4,14 @@ import { posix } from "node:path";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type EntryInfoSchema, FileType } from "@castellan/contracts/filesystem";
 import type { AccountTable } from "../accounts.ts";
+import { readMetadata } from "./metadata.ts";
 
 export type Entry = MessageInitShape<typeof EntryInfoSchema> & { readonly path: string };
 
 /**
  * Describes what is at `path`, without following a symbolic link there: size, owner, time and `permissions` are the
- * link's own. Type and mode are those of what it points to, and `symlinkTarget` is where that is, absolute; a broken
- * link has no type and mode 0.
+ * link's own. Type, mode and metadata are those of what it points to, and `symlinkTarget` is where that is, absolute; a
+ * broken link has no type and mode 0.
  *
  * @throws the error of `lstat`, such as ENOENT.
  */
@@ -18,6 +19,7 @@ export async function entryAt(path: string, accounts: AccountTable): Promise<Ent
   const own = await lstat(path, { bigint: true });
   const link = own.isSymbolicLink() ? await follow(path) : undefined;
   const described = link ? link.stats : own;
+  const metadata = readMetadata(path);
   return {
     name: posix.basename(path) || "/",
     path,
@@ -29,6 +31,7 @@ export async function entryAt(path: string, accounts: AccountTable): Promise<Ent
     group: accounts.groupName(Number(own.gid)),
     modifiedTime: timestamp(own.mtimeNs),
     ...(link && { symlinkTarget: link.target }),
+    ...(metadata && { metadata }),
   };
 }
 
