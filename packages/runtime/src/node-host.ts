@@ -9,6 +9,7 @@ import { BlankImages } from "./disk/blank-image.ts";
 import { commandEnvironment, commandsOf, type RunCommand } from "./host/command.ts";
 import { ensureDirectory } from "./host/directories.ts";
 import { claimPrefix, giveUpOwnership, takeOwnership } from "./host/owner.ts";
+import { raiseSharedLimits } from "./host/shared-limits.ts";
 import { contains, formatIpv4Block, parseIpv4Block } from "./network/addresses.ts";
 import { Firewall } from "./network/firewall.ts";
 import { hostNameservers } from "./network/nameservers.ts";
@@ -38,8 +39,8 @@ export interface NodeHost {
 }
 
 /**
- * Prepares directories, forwarding, firewall and cgroups. Turns `net.ipv4.ip_forward` on and leaves it on: others may
- * rely on it by the time this node ends.
+ * Prepares directories, forwarding, firewall, cgroups and the kernel's shared limits. Turns `net.ipv4.ip_forward` on and
+ * leaves it on: others may rely on it by the time this node ends.
  */
 export async function prepareHost(options: RuntimeOptions): Promise<NodeHost> {
   const { stateDir } = options;
@@ -79,15 +80,18 @@ async function prepareOwned(options: RuntimeOptions, executionsDirectory: string
     cgroups.prepare(),
     writeFile(hook, hookScript).then(() => chmod(hook, 0o700)),
   ]);
+  // After the firewall, which brings the table of connections with it.
+  const tight = await raiseSharedLimits();
+  if (tight.length > 0) options.logger.warn({ tight }, "one sandbox can use up what the host has once");
   return {
     options,
     run,
-    runc: new Runc(stateDir, run),
+    runc: new Runc(stateDir, run, openFilesLimit),
     images: new BlankImages(stateDir, run),
     firewall,
     network,
     cgroups,
-    traits: { openFilesLimit, limitsSwap: cgroups.limitsSwap(), hasIpv6: existsSync("/proc/sys/net/ipv6") },
+    traits: { limitsSwap: cgroups.limitsSwap(), hasIpv6: existsSync("/proc/sys/net/ipv6") },
     mtu,
     hook,
     hookEnvironment: Object.entries(commandEnvironment(stateDir)).map(([name, value]) => `${name}=${value}`),

@@ -1,7 +1,8 @@
-import { chown, writeFile } from "node:fs/promises";
+import { chown, type FileHandle, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CastellanError } from "@castellan/domain";
 import { assembleRoot, rootPaths } from "./disk/root-filesystem.ts";
+import { openUserNamespace } from "./disk/user-namespace.ts";
 import { type ExecutionRecord, writeRecord } from "./execution-record.ts";
 import { makeDirectory } from "./host/directories.ts";
 import { identify } from "./host/process.ts";
@@ -28,33 +29,19 @@ export async function startExecution(
   await writeRecord(directory, record);
   laps.lap("record");
 
-  const disk = assembleRoot(host.images, {
-    directory,
-    stateDir: host.options.stateDir,
-    slot,
-    template: spec.rootfs,
-    diskMb: spec.resources.diskMb,
-    files: filesFor(host, spec, slot.address),
-  }).then(() => laps.lap("disk"));
-  const firewall = host.firewall
-    .apply(addSandboxScript(host.network, slot, egressRules(record.egress)))
-    .then(() => laps.lap("firewall"));
-  const config = ociConfig({
-    slot,
-    rootPath: rootPaths(directory).root,
-    hostname: spec.hostname,
-    resources: spec.resources,
-    env: spec.env,
-    cgroupPath: host.cgroups.pathOf(spec.executionId),
-    daemonDirectory: host.daemonDirectory,
-    hook: { program: host.hook, args: hookArguments(slot, host.mtu), env: host.hookEnvironment },
-    host: host.traits,
-  });
-  const configFile = writeFile(join(directory, "config.json"), JSON.stringify(config), { mode: 0o600 });
-  await allSettled([disk, firewall, configFile]);
-  if (signal.aborted) throw new CastellanError("cancelled", "The start was given up");
-
-  const pid = await host.runc.start(spec.executionId, directory, signal);
+  const userNamespace = openUserNamespace(slot.firstId, host.options.stateDir);
+  let pid: number;
+  try {
+    await prepare(host, spec, held, userNamespace, laps);
+    if (signal.aborted) throw new CastellanError("cancelled", "The start was given up");
+    pid = await host.runc.start(spec.executionId, directory, signal);
+  } finally {
+    // The sandbox itself keeps it from here on.
+    await userNamespace.then(
+      (namespace) => namespace.close(),
+      () => {},
+    );
+  }
   laps.lap("runc");
   const init = identify(pid);
   if (init === undefined) throw new CastellanError("internal", "The sandbox ended as it started");
@@ -74,6 +61,44 @@ export async function startExecution(
   return { ...held, record: running, init, network };
 }
 
+/** All that the sandbox finds when it starts: its disk, its rules, its configuration. */
+async function prepare(
+  host: NodeHost,
+  spec: ExecutionSpec,
+  { slot, directory, record }: HeldExecution,
+  userNamespace: Promise<FileHandle>,
+  laps: Laps,
+): Promise<void> {
+  const disk = assembleRoot(host.images, {
+    directory,
+    slot,
+    userNamespace,
+    template: spec.rootfs,
+    diskMb: spec.resources.diskMb,
+    files: filesFor(host, spec, slot.address),
+  }).then(() => laps.lap("disk"));
+  const firewall = host.firewall
+    .apply(addSandboxScript(host.network, slot, egressRules(record.egress)))
+    .then(() => laps.lap("firewall"));
+  const configuration = userNamespace.then(async ({ fd }) => {
+    const config = ociConfig({
+      slot,
+      userNamespacePath: `/proc/${process.pid}/fd/${fd}`,
+      rootPath: rootPaths(directory).root,
+      hostname: spec.hostname,
+      resources: spec.resources,
+      env: spec.env,
+      cgroupPath: host.cgroups.pathOf(spec.executionId),
+      daemonDirectory: host.daemonDirectory,
+      hook: { program: host.hook, args: hookArguments(slot, host.mtu), env: host.hookEnvironment },
+      host: host.traits,
+    });
+    await writeFile(join(directory, "config.json"), JSON.stringify(config), { mode: 0o600 });
+  });
+  const sockets = host.cgroups.limitSockets(spec.executionId, spec.resources.memoryMb * 1024 * 1024);
+  await allSettled([disk, firewall, configuration, sockets]);
+}
+
 /** The upper layer's own files. Without resolv.conf and hosts some servers wait seconds for a name. */
 function filesFor(host: NodeHost, spec: ExecutionSpec, address: string): ReadonlyMap<string, string> {
   const hosts = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback", `${address} ${spec.hostname}`];
@@ -83,6 +108,8 @@ function filesFor(host: NodeHost, spec: ExecutionSpec, address: string): Readonl
     ["etc/resolv.conf", host.network.nameservers.map((server) => `nameserver ${server}\n`).join("")],
   ]);
 }
+
+type Laps = ReturnType<typeof stopwatch>;
 
 /** Milliseconds from the beginning to the end of each step. */
 function stopwatch() {

@@ -1,4 +1,4 @@
-import { chmod, chown, lstat, stat, statfs, writeFile } from "node:fs/promises";
+import { chmod, chown, type FileHandle, lstat, stat, statfs, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { makeDirectory } from "../host/directories.ts";
 import { detach, mount, mountFlags, mountIdmapped, unmount } from "../host/kernel.ts";

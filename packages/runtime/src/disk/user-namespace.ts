@@ -8,9 +8,15 @@ import { idsPerSlot } from "../slots.ts";
 /**
  * Opens a user namespace in which id 0 is `firstId` outside. Only a process can make one: a short-lived one does, and
  * the descriptor keeps the namespace afterwards.
+ *
+ * It belongs to `firstId`: the kernel counts inotify instances and watches, message queues, pending signals and timers of
+ * everyone inside against the owner outside. Made by root, all sandboxes would share root's allowance.
  */
 export async function openUserNamespace(firstId: number, stateDir: string): Promise<FileHandle> {
-  const child = spawn("unshare", ["--user", "cat"], {
+  const owner = [`--reuid=${firstId}`, `--regid=${firstId}`, "--clear-groups"];
+  // Where ordinary users may not make user namespaces, this capability lets it.
+  const power = ["--inh-caps=+sys_admin", "--ambient-caps=+sys_admin"];
+  const child = spawn("setpriv", [...owner, ...power, "unshare", "--user", "cat"], {
     env: commandEnvironment(stateDir),
     stdio: ["pipe", "pipe", "ignore"],
   });

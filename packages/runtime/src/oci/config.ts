@@ -5,6 +5,8 @@ import { seccompProfile } from "./seccomp.ts";
 /** What config.json depends on. */
 export interface ConfigInput {
   readonly slot: Slot;
+  /** A user namespace with the slot's ids; the others are made by runc and belong to it. */
+  readonly userNamespacePath: string;
   readonly rootPath: string;
   readonly hostname: string;
   readonly resources: ExecutionResources;
@@ -18,14 +20,14 @@ export interface ConfigInput {
 
 /** What differs between hosts. */
 export interface HostTraits {
-  /** Highest number of open files that this process may grant. */
-  readonly openFilesLimit: number;
   readonly limitsSwap: boolean;
   readonly hasIpv6: boolean;
 }
 
 export const daemonMountPoint = "/.castellan";
 const defaultPids = 1024;
+/** Pseudo terminals of one sandbox, out of a number that the kernel has once for the host. */
+const terminals = 256;
 const mebibyte = 1024 * 1024;
 
 /**
@@ -80,11 +82,6 @@ export function ociConfig(input: ConfigInput) {
       },
       // When the host itself runs out of memory, sandboxes go before what serves them.
       oomScoreAdj: 100,
-      rlimits: [
-        { type: "RLIMIT_NOFILE", soft: Math.min(host.openFilesLimit, 65_536), hard: host.openFilesLimit },
-        // 1 also keeps the kernel from feeding dumps to a handler on the host.
-        { type: "RLIMIT_CORE", soft: 1, hard: 1 },
-      ],
     },
     mounts: mounts(input),
     hooks: {
@@ -92,7 +89,10 @@ export function ociConfig(input: ConfigInput) {
       prestart: [{ path: input.hook.program, args: input.hook.args, env: input.hook.env, timeout: 10 }],
     },
     linux: {
-      namespaces: ["user", "pid", "mount", "uts", "ipc", "network", "cgroup"].map((type) => ({ type })),
+      namespaces: [
+        { type: "user", path: input.userNamespacePath },
+        ...["pid", "mount", "uts", "ipc", "network", "cgroup"].map((type) => ({ type })),
+      ],
       uidMappings: idMapping,
       gidMappings: idMapping,
       cgroupsPath: input.cgroupPath,
@@ -150,7 +150,7 @@ function mounts({ daemonDirectory, resources }: ConfigInput) {
       destination: "/dev/pts",
       type: "devpts",
       source: "devpts",
-      options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
+      options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5", `max=${terminals}`],
     },
     // Its pages count against the sandbox's memory like all others.
     {

@@ -3,17 +3,28 @@ import { join } from "node:path";
 import { CastellanError } from "@castellan/domain";
 import type { RunCommand } from "../host/command.ts";
 
-/** A process mask that closes what runc makes would close it to the sandbox's own root too, who is an ordinary user here. */
-const withOpenMask = 'umask 022; exec runc "$@"';
+/**
+ * A process mask that closes what runc makes would close it to the sandbox's own root too, who is an ordinary user here.
+ *
+ * The limits are inherited: setting them in the sandbox's user namespace, as runc would, takes a capability that a node
+ * in a container may lack. A core limit of 1 also keeps the kernel from feeding dumps to a handler on the host.
+ */
+const start = 'files=$1; shift; umask 022; exec prlimit --nofile=$files:$files --core=1:1 runc "$@"';
+
+/** Open files of one process. */
+const openFiles = 65_536;
 
 /** Starts containers with runc; its own state is below `stateDir/runc`. */
 export class Runc {
   readonly #root: string;
   readonly #run: RunCommand;
+  readonly #openFiles: number;
 
-  constructor(stateDir: string, run: RunCommand) {
+  /** `openFilesLimit` is the most that this process may grant. */
+  constructor(stateDir: string, run: RunCommand, openFilesLimit: number) {
     this.#root = join(stateDir, "runc");
     this.#run = run;
+    this.#openFiles = Math.min(openFiles, openFilesLimit);
   }
 
   /**
@@ -28,7 +39,7 @@ export class Runc {
     try {
       // The container keeps runc's standard streams: pipes would end with this process, files could not be checkpointed.
       const options = { output: "discard", timeoutMs: 30_000, signal } as const;
-      await this.#run("sh", ["-c", withOpenMask, "runc", ...args, executionId], options);
+      await this.#run("sh", ["-c", start, "runc", String(this.#openFiles), ...args, executionId], options);
     } catch (error) {
       const said = (await readFile(log, "utf8").catch(() => "")).slice(-4000);
       if (error instanceof CastellanError && error.code !== "internal") throw error;
