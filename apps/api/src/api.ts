@@ -5,6 +5,7 @@ import { createAuthenticator } from "./auth/api-keys.ts";
 import { connectHandlers } from "./handlers/connect.ts";
 import { lifetimeHandlers } from "./handlers/lifetime.ts";
 import { metadataHandlers } from "./handlers/metadata.ts";
+import { networkHandlers } from "./handlers/network.ts";
 import { sandboxHandlers } from "./handlers/sandbox.ts";
 import { createHandlers } from "./handlers/sandboxes-create.ts";
 import { listHandlers } from "./handlers/sandboxes-list.ts";
@@ -22,6 +23,7 @@ export async function createApi(services: Services): Promise<FastifyInstance> {
       ...lifetimeHandlers(services),
       ...connectHandlers(services),
       ...metadataHandlers(services),
+      ...networkHandlers(services),
     },
     authenticate: createAuthenticator(services.store),
     logger: services.logger,

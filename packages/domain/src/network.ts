@@ -5,6 +5,8 @@ import { CastellanError } from "./errors.ts";
 export interface EgressPolicy {
   readonly allowOut: readonly string[];
   readonly denyOut: readonly string[];
+  /** As it was said with the rules; absent when nothing was said. `false` stands in `denyOut` too: nothing else reads it. */
+  readonly allowInternetAccess?: boolean;
 }
 
 export const everywhere = "0.0.0.0/0";
@@ -15,7 +17,11 @@ const maxEntries = 256;
  * @throws `invalid_argument` on anything that is not an address or CIDR block. Domain names are not supported yet and
  * are refused rather than ignored: a rule that is silently dropped opens or closes the network unseen.
  */
-export function parseEgressPolicy(allowOut: readonly string[], denyOut: readonly string[]): EgressPolicy {
+export function parseEgressPolicy(
+  allowOut: readonly string[],
+  denyOut: readonly string[],
+  allowInternetAccess?: boolean,
+): EgressPolicy {
   if (allowOut.length > maxEntries || denyOut.length > maxEntries) {
     throw new CastellanError("invalid_argument", `A network rule list may have at most ${maxEntries} entries`);
   }
@@ -26,7 +32,7 @@ export function parseEgressPolicy(allowOut: readonly string[], denyOut: readonly
   }
   for (const entry of allowOut) {
     if (isAddressOrBlock(entry)) continue;
-    if (!denyOut.includes(everywhere)) {
+    if (!denyOut.includes(everywhere) && allowInternetAccess !== false) {
       throw new CastellanError(
         "invalid_argument",
         `Domains in allowOut need denyOut to hold ${everywhere}: ${quote(entry)}`,
@@ -34,7 +40,11 @@ export function parseEgressPolicy(allowOut: readonly string[], denyOut: readonly
     }
     throw new CastellanError("invalid_argument", `Domains in allowOut are not supported yet: ${quote(entry)}`);
   }
-  return { allowOut: [...new Set(allowOut)], denyOut: [...new Set(denyOut)] };
+  return {
+    allowOut: [...new Set(allowOut)],
+    denyOut: [...new Set(allowInternetAccess === false ? [...denyOut, everywhere] : denyOut)],
+    ...(allowInternetAccess !== undefined && { allowInternetAccess }),
+  };
 }
 
 /** Whether the text is an IPv4 or IPv6 address, or a CIDR block of either. */

@@ -47,6 +47,7 @@ describe("the REST server", () => {
       killSandbox: async () => ({ status: 204 }),
       setSandboxTimeout: fails,
       refreshSandbox: fails,
+      updateSandboxNetwork: fails,
       connectSandbox: fails,
       connectSandboxV2: (request) => onConnect(request),
       getSandboxMetadata: fails,

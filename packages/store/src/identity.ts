@@ -90,12 +90,18 @@ export function pairs(value: unknown): [string, string][] {
 }
 
 export function encodeEgress(policy: EgressPolicy): string {
-  return JSON.stringify({ allowOut: policy.allowOut, denyOut: policy.denyOut });
+  const { allowOut, denyOut, allowInternetAccess } = policy;
+  return JSON.stringify({ allowOut, denyOut, allowInternetAccess });
 }
 
 export function decodeEgress(json: string): EgressPolicy {
   const fields = object(JSON.parse(json));
-  return { allowOut: textList(fields["allowOut"] ?? []), denyOut: textList(fields["denyOut"] ?? []) };
+  const { allowInternetAccess } = fields;
+  return {
+    allowOut: textList(fields["allowOut"] ?? []),
+    denyOut: textList(fields["denyOut"] ?? []),
+    ...(typeof allowInternetAccess === "boolean" && { allowInternetAccess }),
+  };
 }
 
 export function decodeResources(value: unknown): SandboxResources {

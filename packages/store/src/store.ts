@@ -98,7 +98,10 @@ export interface SandboxStore {
    * @throws `not_found`; `conflict` when it is not running; `unavailable` as above.
    */
   editEndTime(edit: EndTimeEdit): Promise<LiveCommit>;
-  /** Replaces what a running sandbox may reach. @throws as `editEndTime`. */
+  /**
+   * Replaces what a running sandbox may reach, or one whose node does not answer: it is told when it is back.
+   * @throws as `editEndTime`.
+   */
   editEgress(edit: EgressEdit): Promise<LiveCommit>;
   /**
    * Notes what a node holds. Ignored: reports of another epoch or of an execution that is not the record's. Within one

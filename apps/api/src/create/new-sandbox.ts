@@ -2,7 +2,6 @@ import type { components } from "@castellan/contracts/openapi";
 import {
   CastellanError,
   type EgressPolicy,
-  everywhere,
   type Metadata,
   parseEgressPolicy,
   parseMetadata,
@@ -44,7 +43,6 @@ export function readNewSandbox(body: Body, defaults: CreateDefaults, maxTimeoutS
   }
   refuseUnsupported(body);
 
-  const denyOut = network.denyOut ?? [];
   return {
     template: body.templateID,
     lifetimeMs: readTimeout(body.timeout ?? defaults.timeoutSeconds, maxTimeoutSeconds) * 1000,
@@ -53,10 +51,7 @@ export function readNewSandbox(body: Body, defaults: CreateDefaults, maxTimeoutS
     metadata: parseMetadata(body.metadata ?? {}),
     envVars: readEnvVars(body.envVars ?? {}),
     lifecycle: readLifecycle(body),
-    egress: parseEgressPolicy(
-      network.allowOut ?? [],
-      body.allow_internet_access === false ? [...denyOut, everywhere] : denyOut,
-    ),
+    egress: parseEgressPolicy(network.allowOut ?? [], network.denyOut ?? [], body.allow_internet_access),
     ...(body.allow_internet_access === undefined ? {} : { allowInternetAccess: body.allow_internet_access }),
   };
 }
@@ -89,14 +84,22 @@ function readLifecycle(body: Body): SandboxLifecycle {
 }
 
 function refuseUnsupported(body: Body): void {
-  const { network = {} } = body;
   if ((body.volumeMounts ?? []).length > 0) throw unsupported("volumeMounts");
   if (Object.keys(body.iam ?? {}).length > 0) throw unsupported("iam");
-  if (network.egressProxy !== undefined && network.egressProxy !== null) throw unsupported("network.egressProxy");
-  if (Object.keys(network.rules ?? {}).length > 0) throw unsupported("network.rules");
+  const { network = {} } = body;
+  refuseUnsupportedNetwork(network, "network.");
   if ((network.maskRequestHost ?? "") !== "") throw unsupported("network.maskRequestHost");
   if ((network.httpsPorts ?? []).length > 0) throw unsupported("network.httpsPorts");
   // `mcp` needs nothing here: the client starts its gateway by a command.
+}
+
+/** What both creating and updating may ask of the network, and this version does not do. @throws `invalid_argument` */
+export function refuseUnsupportedNetwork(
+  network: Pick<components["schemas"]["NetworkUpdate"], "egressProxy" | "rules">,
+  where: string,
+): void {
+  if (network.egressProxy !== undefined && network.egressProxy !== null) throw unsupported(`${where}egressProxy`);
+  if (Object.keys(network.rules ?? {}).length > 0) throw unsupported(`${where}rules`);
 }
 
 function readEnvVars(vars: Readonly<Record<string, string>>): Record<string, string> {

@@ -41,11 +41,12 @@ export function presentListed(record: SandboxRecord): Schemas["ListedSandbox"] {
 
 export function presentDetail(record: SandboxRecord, domain: string): Schemas["SandboxDetail"] {
   const network = presentNetwork(record);
+  const allowInternetAccess = internetAccessOf(record);
   return {
     ...presentListed(record),
     domain,
     ...(record.envdAccessToken === undefined ? {} : { envdAccessToken: record.envdAccessToken }),
-    ...(record.allowInternetAccess === undefined ? {} : { allowInternetAccess: record.allowInternetAccess }),
+    ...(allowInternetAccess === undefined ? {} : { allowInternetAccess }),
     ...(network === undefined ? {} : { network }),
     lifecycle: {
       autoResume: record.lifecycle.autoResume,
@@ -60,11 +61,19 @@ export function presentTime(time: Micros): string {
   return `${millis.slice(0, -1)}${String(time % 1000).padStart(3, "0")}Z`;
 }
 
-/** What the creator said about the network; the rule that stands for `allow_internet_access: false` is not shown twice. */
-function presentNetwork({ egress, trafficAccessToken, allowInternetAccess }: SandboxRecord) {
+/** What was last said about the network; the rule that stands for `allow_internet_access: false` is not shown twice. */
+function presentNetwork(record: SandboxRecord) {
+  const { egress, trafficAccessToken } = record;
   const { allowOut } = egress.value;
-  const denyOut = egress.value.denyOut.filter((entry) => allowInternetAccess !== false || entry !== everywhere);
+  const isClosed = internetAccessOf(record) === false;
+  const denyOut = egress.value.denyOut.filter((entry) => !isClosed || entry !== everywhere);
   const allowPublicTraffic = trafficAccessToken === undefined;
   if (allowPublicTraffic && allowOut.length === 0 && denyOut.length === 0) return undefined;
   return { allowPublicTraffic, allowOut: [...allowOut], denyOut };
+}
+
+/** A record that a node gave back has the creator's word alone, which holds as long as the rules say the same. */
+function internetAccessOf({ egress, allowInternetAccess }: SandboxRecord): boolean | undefined {
+  if (egress.value.allowInternetAccess !== undefined) return egress.value.allowInternetAccess;
+  return allowInternetAccess === false && egress.value.denyOut.includes(everywhere) ? false : undefined;
 }

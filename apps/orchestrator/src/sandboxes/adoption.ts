@@ -1,7 +1,6 @@
 import type { SandboxManifest } from "@castellan/contracts/sandbox";
 import type { Run } from "../node-runtime.ts";
 import type { DeletionCauseName } from "../state/records.ts";
-import { effectiveEgress } from "./execution.ts";
 import { liveRecord, readStartOrder } from "./messages.ts";
 import type { SandboxParts } from "./node-sandboxes.ts";
 
@@ -81,7 +80,7 @@ async function takeOver(
   }
   const { egress, endTime } = journal.state.held(sandboxId);
   // The earlier process may have been killed between setting rules and writing them down.
-  await runtime.setEgress(executionId, effectiveEgress(manifest, egress.value)).catch((error: unknown) => {
+  await runtime.setEgress(executionId, egress.value).catch((error: unknown) => {
     logger.error({ err: error, sandboxId, executionId }, "cannot set the egress rules of an adopted sandbox");
   });
   const deadline =

@@ -1,6 +1,6 @@
 import { CastellanError } from "@castellan/domain";
 import type { HeldSandbox } from "../state/node-state.ts";
-import { type Execution, effectiveEgress } from "./execution.ts";
+import type { Execution } from "./execution.ts";
 import { type IncomingFields, type LiveUpdate, liveRecord } from "./messages.ts";
 import type { SandboxParts } from "./node-sandboxes.ts";
 import type { Serial } from "./serial.ts";
@@ -48,8 +48,7 @@ export async function applyUpdate(
     const fields = newerFields(update.fields, held);
     if (Object.keys(fields).length === 0) return result("held");
 
-    const useEgress = async (policy: HeldSandbox["egress"]["value"]) =>
-      runtime.setEgress(executionId, effectiveEgress(execution.manifest, policy));
+    const useEgress = async (policy: HeldSandbox["egress"]["value"]) => runtime.setEgress(executionId, policy);
     const undo = async () => {
       if (fields.egress === undefined) return;
       await useEgress(held.egress.value).catch((error: unknown) => {

@@ -1,5 +1,4 @@
 import type { SandboxManifest } from "@castellan/contracts/sandbox";
-import { type EgressPolicy, everywhere } from "@castellan/domain";
 import type { Logger } from "@castellan/telemetry";
 import type { DeletionCauseName } from "../state/records.ts";
 import { Alarm } from "./alarm.ts";
@@ -79,10 +78,4 @@ export class Execution {
   stopClock(): void {
     this.#alarm.off();
   }
-}
-
-/** What the network is told: "no internet access" at create stays in force under every later list of rules. */
-export function effectiveEgress(manifest: SandboxManifest, policy: EgressPolicy): EgressPolicy {
-  if (manifest.allowInternetAccess !== false || policy.denyOut.includes(everywhere)) return policy;
-  return { allowOut: policy.allowOut, denyOut: [...policy.denyOut, everywhere] };
 }

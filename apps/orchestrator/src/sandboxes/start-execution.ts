@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { CastellanError, type Epoch } from "@castellan/domain";
 import { daemonPort, initializeDaemon } from "../daemon/initialize-daemon.ts";
-import { type Execution, effectiveEgress } from "./execution.ts";
+import type { Execution } from "./execution.ts";
 import { type IncomingFields, liveRecord, type StartOrder } from "./messages.ts";
 import type { SandboxParts } from "./node-sandboxes.ts";
 import type { Serial } from "./serial.ts";
@@ -44,8 +44,9 @@ export async function startExecution(
         rootfs,
         resources: order.resources,
         hostname: sandboxId,
-        egress: effectiveEgress(manifest, seededEgress.value),
-        allowInternet: manifest.allowInternetAccess !== false,
+        egress: seededEgress.value,
+        // The rules say it themselves, and may have been replaced since the sandbox was created.
+        allowInternet: true,
         env: { CASTELLAN_INIT_SHA256: createHash("sha256").update(secret).digest("hex") },
       },
       signal,
@@ -69,7 +70,7 @@ export async function startExecution(
       const { egress } = journal.state.held(sandboxId);
       if (egress.revision !== seededEgress.revision) {
         // An edit of an older execution of the same sandbox came in between.
-        await runtime.setEgress(executionId, effectiveEgress(manifest, egress.value));
+        await runtime.setEgress(executionId, egress.value);
       }
       signal.throwIfAborted();
       if (journal.isStale(epoch)) {

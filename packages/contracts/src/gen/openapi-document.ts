@@ -2352,6 +2352,248 @@ const document = {
         }
       }
     },
+    "/sandboxes/{sandboxID}/network": {
+      "parameters": [
+        {
+          "name": "sandboxID",
+          "in": "path",
+          "required": true,
+          "description": "As `i` and 20 lower-case letters or digits; the older `id-client` form is accepted.",
+          "schema": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 128
+          }
+        }
+      ],
+      "put": {
+        "operationId": "updateSandboxNetwork",
+        "summary": "Replace what a running sandbox may reach",
+        "description": "Replaces all of it: what the request leaves out is cleared. Connections that the new rules forbid are cut.",
+        "tags": [
+          "sandboxes"
+        ],
+        "requestBody": {
+          "required": true,
+          "content": {
+            "application/json": {
+              "schema": {
+                "type": "object",
+                "properties": {
+                  "allowOut": {
+                    "type": "array",
+                    "maxItems": 256,
+                    "items": {
+                      "type": "string",
+                      "maxLength": 253
+                    },
+                    "description": "Addresses or CIDR blocks that the sandbox may reach; win over `denyOut`."
+                  },
+                  "denyOut": {
+                    "type": "array",
+                    "maxItems": 256,
+                    "items": {
+                      "type": "string",
+                      "maxLength": 253
+                    },
+                    "description": "Addresses or CIDR blocks that it may not reach."
+                  },
+                  "allow_internet_access": {
+                    "type": "boolean",
+                    "description": "`false` is the same as `0.0.0.0/0` in `denyOut`."
+                  },
+                  "egressProxy": {
+                    "type": "object",
+                    "nullable": true,
+                    "additionalProperties": true
+                  },
+                  "rules": {
+                    "type": "object",
+                    "additionalProperties": true
+                  }
+                }
+              }
+            }
+          }
+        },
+        "responses": {
+          "202": {
+            "description": "Committed, but the sandbox's node has not confirmed it yet and may still go by the rules from before; it is told until it does.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "revision",
+                    "appliedRevision"
+                  ],
+                  "properties": {
+                    "revision": {
+                      "type": "integer",
+                      "format": "int64"
+                    },
+                    "appliedRevision": {
+                      "type": "integer",
+                      "format": "int64",
+                      "description": "What the sandbox's node is known to go by."
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "204": {
+            "description": "In force on the sandbox's node."
+          },
+          "400": {
+            "description": "The request does not make sense; nothing changed.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "401": {
+            "description": "No API key, or an unknown one.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "404": {
+            "description": "There is no such thing, or it belongs to another team.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "409": {
+            "description": "The sandbox's state does not allow it.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "500": {
+            "description": "The service failed; its log says why.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "503": {
+            "description": "Not now; try again.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    },
     "/sandboxes/{sandboxID}/refreshes": {
       "parameters": [
         {
@@ -4688,6 +4930,60 @@ const document = {
           "rules": {
             "type": "object",
             "additionalProperties": true
+          }
+        }
+      },
+      "NetworkUpdate": {
+        "type": "object",
+        "properties": {
+          "allowOut": {
+            "type": "array",
+            "maxItems": 256,
+            "items": {
+              "type": "string",
+              "maxLength": 253
+            },
+            "description": "Addresses or CIDR blocks that the sandbox may reach; win over `denyOut`."
+          },
+          "denyOut": {
+            "type": "array",
+            "maxItems": 256,
+            "items": {
+              "type": "string",
+              "maxLength": 253
+            },
+            "description": "Addresses or CIDR blocks that it may not reach."
+          },
+          "allow_internet_access": {
+            "type": "boolean",
+            "description": "`false` is the same as `0.0.0.0/0` in `denyOut`."
+          },
+          "egressProxy": {
+            "type": "object",
+            "nullable": true,
+            "additionalProperties": true
+          },
+          "rules": {
+            "type": "object",
+            "additionalProperties": true
+          }
+        }
+      },
+      "NetworkPending": {
+        "type": "object",
+        "required": [
+          "revision",
+          "appliedRevision"
+        ],
+        "properties": {
+          "revision": {
+            "type": "integer",
+            "format": "int64"
+          },
+          "appliedRevision": {
+            "type": "integer",
+            "format": "int64",
+            "description": "What the sandbox's node is known to go by."
           }
         }
       },

@@ -115,6 +115,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sandboxes/{sandboxID}/network": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As `i` and 20 lower-case letters or digits; the older `id-client` form is accepted. */
+                sandboxID: components["parameters"]["SandboxID"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Replace what a running sandbox may reach
+         * @description Replaces all of it: what the request leaves out is cleared. Connections that the new rules forbid are cut.
+         */
+        put: operations["updateSandboxNetwork"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/sandboxes/{sandboxID}/refreshes": {
         parameters: {
             query?: never;
@@ -298,6 +321,29 @@ export interface components {
             rules?: {
                 [key: string]: unknown;
             };
+        };
+        NetworkUpdate: {
+            /** @description Addresses or CIDR blocks that the sandbox may reach; win over `denyOut`. */
+            allowOut?: string[];
+            /** @description Addresses or CIDR blocks that it may not reach. */
+            denyOut?: string[];
+            /** @description `false` is the same as `0.0.0.0/0` in `denyOut`. */
+            allow_internet_access?: boolean;
+            egressProxy?: {
+                [key: string]: unknown;
+            } | null;
+            rules?: {
+                [key: string]: unknown;
+            };
+        };
+        NetworkPending: {
+            /** Format: int64 */
+            revision: number;
+            /**
+             * Format: int64
+             * @description What the sandbox's node is known to go by.
+             */
+            appliedRevision: number;
         };
         NewSandbox: {
             templateID: string;
@@ -857,6 +903,46 @@ export interface operations {
             409: components["responses"]["Conflict"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    updateSandboxNetwork: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As `i` and 20 lower-case letters or digits; the older `id-client` form is accepted. */
+                sandboxID: components["parameters"]["SandboxID"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NetworkUpdate"];
+            };
+        };
+        responses: {
+            /** @description Committed, but the sandbox's node has not confirmed it yet and may still go by the rules from before; it is told until it does. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NetworkPending"];
+                };
+            };
+            /** @description In force on the sandbox's node. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             500: components["responses"]["ServerError"];
             503: components["responses"]["Unavailable"];
         };

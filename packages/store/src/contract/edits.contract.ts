@@ -4,6 +4,7 @@ import type { EgressEdit, EndTimeEdit, SandboxStore } from "../store.ts";
 import {
   createOne,
   edit,
+  idsOf,
   keyOf,
   metadataEdit,
   newTeam,
@@ -209,6 +210,29 @@ export function describeEdits(subject: Subject): void {
       expect(await stored(store, record)).toEqual(edited);
       const paused = await pauseOne(store, record);
       await refuses(egress(store, paused, openPolicy), "conflict");
+    });
+
+    it("keeps what was said about internet access with the rules that it was said with", async () => {
+      const { store } = subject;
+      const record = await runOne(store, await newTeam(store));
+      const closed = { allowOut: [], denyOut: ["0.0.0.0/0"], allowInternetAccess: false };
+      expect((await egress(store, record, closed)).record.egress.value).toEqual(closed);
+      expect((await stored(store, record)).egress.value).toEqual(closed);
+      const { record: edited, changed } = await egress(store, record, { allowOut: [], denyOut: ["0.0.0.0/0"] });
+      expect(changed).toBe(true);
+      expect(edited.egress.value).toEqual({ allowOut: [], denyOut: ["0.0.0.0/0"] });
+    });
+
+    it("waits in the record of a sandbox whose node does not answer, and is due when it is back", async () => {
+      const { store } = subject;
+      const teamId = await newTeam(store);
+      const record = await runOne(store, teamId);
+      await store.transition({ ...keyOf(record), from: ["running"], to: "lost" });
+      const policy = { allowOut: [], denyOut: ["0.0.0.0/0"] };
+      expect((await egress(store, record, policy)).record.egress.value).toEqual(policy);
+      expect(idsOf(await store.listPushDue(1000), teamId)).toEqual([]);
+      await store.transition({ ...keyOf(record), from: ["lost"], to: "running" });
+      expect(idsOf(await store.listPushDue(1000), teamId)).toEqual([record.sandboxId]);
     });
   });
 }

@@ -67,7 +67,7 @@ export function editEndTime(db: Database, edit: EndTimeEdit, pushGrace: number):
 export function editEgress(db: Database, edit: EgressEdit, pushGrace: number): LiveCommit {
   return liveEdit(db, edit, (stored) => {
     const { record } = stored;
-    requireRunning(record);
+    if (record.state !== "lost") requireRunning(record);
     const json = encodeEgress(edit.policy);
     if (json === encodeEgress(record.egress.value)) return undefined;
 

@@ -182,6 +182,10 @@ const running = `
 if replayed == 0 and fields[STATE] ~= 'running' then return {'state', fields[STATE]} end
 `;
 
+const runningOrLost = `
+if replayed == 0 and fields[STATE] ~= 'running' and fields[STATE] ~= 'lost' then return {'state', fields[STATE]} end
+`;
+
 /** ARGV from 8: lifetime in µs, 'set' or 'extend'. */
 export const editEndTime = script(
   "editEndTime",
@@ -216,7 +220,7 @@ export const editEgress = script(
   entering,
   whole,
   checking,
-  running,
+  runningOrLost,
   `
 if replayed == 0 and fields[EGRESS] ~= ARGV[8] then
   changed = 1
