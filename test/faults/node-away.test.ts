@@ -60,6 +60,13 @@ describe.runIf(canRunSandboxes).each(["sqlite", "redis"] as const)("a node that 
     expect(await ticks()).toBeGreaterThan(before);
     await counting.disconnect();
   });
+
+  test("a kill that comes while the node's process is being replaced takes its time and succeeds", async () => {
+    const doomed = await Sandbox.create("base", connectionOptions(stack));
+    process.kill(await nodeProcess(stack), "SIGKILL");
+    expect((await request(stack, "DELETE", `/sandboxes/${doomed.sandboxId}`)).status).toBe(204);
+    expect((await request(stack, "GET", `/sandboxes/${doomed.sandboxId}`)).status).toBe(404);
+  });
 });
 
 function patch(stack: Stack, sandboxId: string, body: unknown) {

@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { CastellanError, hasCode, type SandboxRecord, type SandboxState, sandboxNotFound } from "@castellan/domain";
 import type { ExecutionKey, SandboxStore } from "@castellan/store";
 import type { Logger } from "@castellan/telemetry";
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { NodeDirectory } from "../nodes/directory.ts";
 import type { Timing } from "../options.ts";
 
@@ -45,6 +47,8 @@ const killable: readonly SandboxState[] = [
   "lost",
 ];
 const attempts = 5;
+/** A node's process is back within a second or two of its end; deleting twice does what deleting once does. */
+const awayPauseMs = 200;
 
 export function createEnding({ store, directory, timing, logger, onEnded }: EndingOptions): Ending {
   const ending: Ending = {
@@ -80,18 +84,31 @@ export function createEnding({ store, directory, timing, logger, onEnded }: Endi
     },
 
     async deleteOnNode(nodeId, { sandboxId, executionId }) {
-      const node = await directory.find(nodeId);
-      // Forgotten by the operator, who vouches for it: nothing is left to ask.
-      if (node === undefined) return;
-      try {
-        const epoch = BigInt(await store.epoch());
-        await node.client.sandboxes.delete({ epoch, sandboxId, executionId }, { timeoutMs: timing.callMs * 2 });
-      } catch (cause) {
-        throw new CastellanError(
-          "unavailable",
-          `The node of sandbox "${sandboxId}" does not answer; the sandbox is ended as soon as it does`,
-          { cause, retryAfterSeconds: 5 },
-        );
+      const deadline = performance.now() + timing.callMs * 2;
+      for (;;) {
+        // Anew each time: a node that has restarted may have another address.
+        const node = await directory.find(nodeId);
+        // Forgotten by the operator, who vouches for it: nothing is left to ask.
+        if (node === undefined) return;
+        const left = deadline - performance.now();
+        try {
+          const epoch = BigInt(await store.epoch());
+          await node.client.sandboxes.delete(
+            { epoch, sandboxId, executionId },
+            { timeoutMs: Math.max(Math.ceil(left), 1) },
+          );
+          return;
+        } catch (cause) {
+          if (isAway(cause) && left > awayPauseMs) {
+            await sleep(awayPauseMs);
+            continue;
+          }
+          throw new CastellanError(
+            "unavailable",
+            `The node of sandbox "${sandboxId}" does not answer; the sandbox is ended as soon as it does`,
+            { cause, retryAfterSeconds: 5 },
+          );
+        }
       }
     },
   };
@@ -107,4 +124,9 @@ export function createEnding({ store, directory, timing, logger, onEnded }: Endi
       deadlineMs: timing.callMs * 3,
     });
   }
+}
+
+/** Nobody listens there, or the connection broke; not an answer of the node. */
+function isAway(error: unknown): boolean {
+  return error instanceof ConnectError && (error.code === Code.Unavailable || error.code === Code.Aborted);
 }
