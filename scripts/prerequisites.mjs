@@ -8,6 +8,7 @@ import { buildBaseTemplate } from "./setup/base-template.mjs";
 import { bundleDaemon } from "./setup/daemon-bundle.mjs";
 import { installDebianPackages } from "./setup/debian-packages.mjs";
 import { Failure, runMain } from "./setup/failure.mjs";
+import { installGvisor } from "./setup/gvisor.mjs";
 import { interruptions } from "./setup/interruption.mjs";
 import { exclusively } from "./setup/lock.mjs";
 import { installNodePackages } from "./setup/node-packages.mjs";
@@ -16,13 +17,14 @@ import { dataDirectory } from "./setup/paths.mjs";
 /**
  * Everything that a purpose needs, in order, while no other set-up of this clone runs.
  * @param {"packages" | "start" | "test" | "bench"} purpose `packages` is the npm packages alone
- * @param {{ data?: string, signal?: AbortSignal }} options
+ * @param {{ data?: string, gvisor?: boolean, signal?: AbortSignal }} options `gvisor`: fetch that too; tests always need it
  */
-export async function prepare(purpose, { data = dataDirectory(), signal } = {}) {
+export async function prepare(purpose, { data = dataDirectory(), gvisor = purpose === "test", signal } = {}) {
   await exclusively(async () => {
     await installNodePackages(signal);
     if (purpose === "packages") return;
     await installDebianPackages(purpose, signal);
+    if (gvisor) await installGvisor(signal);
     await bundleDaemon(signal);
     await buildBaseTemplate(data, signal);
   }, signal);

@@ -4,7 +4,7 @@ import { prepare } from "./prerequisites.mjs";
 import { Failure, runMain } from "./setup/failure.mjs";
 import { runInForeground } from "./setup/foreground.mjs";
 import { interruptions } from "./setup/interruption.mjs";
-import { dataDirectory, pinnedNode, projectPath, root, sourceOptions } from "./setup/paths.mjs";
+import { dataDirectory, optionValue, pinnedNode, projectPath, root, sourceOptions } from "./setup/paths.mjs";
 
 const args = process.argv.slice(2);
 
@@ -19,7 +19,7 @@ await runMain(async () => {
         `sudo env "PATH=$PATH" npm start${args.length > 0 ? ` -- ${args.join(" ")}` : ""}`,
       ]);
     }
-    await prepare("start", { data, signal: interruption.signal });
+    await prepare("start", { data, gvisor: wantsGvisor(args), signal: interruption.signal });
   }
   interruption.stop();
   return await runInForeground(pinnedNode, [...sourceOptions, "apps/cli/src/main.ts", "up", ...args], {
@@ -27,3 +27,8 @@ await runMain(async () => {
     env: { ...process.env, PATH: projectPath(), CASTELLAN_DATA: data },
   });
 });
+
+function wantsGvisor(args) {
+  const isolation = optionValue(args, "--isolation") ?? process.env["CASTELLAN_ISOLATION"] ?? "";
+  return isolation.split(",").includes("gvisor");
+}

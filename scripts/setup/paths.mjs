@@ -7,6 +7,9 @@ export const root = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/
 /** What set-up keeps for itself; ignored by git, safe to remove. */
 export const stateDirectory = join(root, ".castellan");
 
+/** Where set-up puts gVisor's runsc. */
+export const gvisorDirectory = join(stateDirectory, "gvisor");
+
 /** The Node that everything but these scripts runs on. */
 export const pinnedNode = join(root, `node_modules/node-linux-${process.arch}/bin/node`);
 
@@ -18,9 +21,13 @@ export const sourceOptions = ["--conditions=source", "--disable-warning=Experime
 
 /** Where an installation keeps its data and its templates: `--data`, else `CASTELLAN_DATA`, else the default. */
 export function dataDirectory(args = []) {
-  const at = args.indexOf("--data");
-  const given = at >= 0 ? args[at + 1] : args.find((arg) => arg.startsWith("--data="))?.slice("--data=".length);
-  return given || process.env["CASTELLAN_DATA"] || "/var/lib/castellan";
+  return optionValue(args, "--data") || process.env["CASTELLAN_DATA"] || "/var/lib/castellan";
+}
+
+/** The value of an option in either spelling; undefined when it is not there. */
+export function optionValue(args, option) {
+  const at = args.indexOf(option);
+  return at >= 0 ? args[at + 1] : args.find((arg) => arg.startsWith(`${option}=`))?.slice(option.length + 1);
 }
 
 const systemDirectories = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];

@@ -1,5 +1,6 @@
 export { CastellanError, type ErrorCode, type ErrorDetails, hasCode } from "./errors.ts";
 export { newExecutionId, newOperationId, newSandboxId, parseSandboxId, sandboxNotFound } from "./ids.ts";
+export { type Isolation, isIsolation, isolations } from "./isolation.ts";
 export { parseJson } from "./json.ts";
 export {
   applyMetadataDelta,

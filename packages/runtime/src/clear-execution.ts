@@ -4,7 +4,7 @@ import { killAndWait, type ProcessIdentity } from "./host/process.ts";
 import { removeSandboxScript } from "./network/ruleset.ts";
 import { removeInterfaces } from "./network/wiring.ts";
 import type { NodeHost } from "./node-host.ts";
-import type { HeldExecution } from "./running-execution.ts";
+import { type HeldExecution, isolationOf } from "./running-execution.ts";
 
 /**
  * Frees all that an execution uses on the host, from whatever point its start had reached; may be repeated.
@@ -21,7 +21,7 @@ export async function clearExecution(host: NodeHost, held: HeldExecution, init?:
   await Promise.all([
     step(removeInterfaces(host.run, [slot.device])),
     step(host.firewall.apply(removeSandboxScript(host.network, slot))),
-    step(host.runc.forget(record.executionId)),
+    step(host.engines[isolationOf(record)].forget(record.executionId)),
     step(dismantleRoot(directory)),
   ]);
   // The record goes last and only after all else: it is what a later process cleans up by.

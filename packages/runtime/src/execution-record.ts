@@ -1,6 +1,6 @@
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { EgressPolicy } from "@castellan/domain";
+import { type EgressPolicy, type Isolation, isIsolation } from "@castellan/domain";
 import type { ProcessIdentity } from "./host/process.ts";
 
 /** What a later process of the node must know of an execution. Written before the execution changes the host. */
@@ -14,6 +14,8 @@ export interface ExecutionRecord {
   readonly egress: EgressPolicy;
   /** The directory that the sandbox mounts at `/.castellan`. */
   readonly daemonDirectory: string;
+  /** Absent in records from before there was a choice: runc. */
+  readonly isolation?: Isolation;
   /** Absent until it runs. */
   readonly init?: ProcessIdentity;
 }
@@ -39,10 +41,11 @@ export async function readRecord(directory: string): Promise<ExecutionRecord | u
 
 function isRecord(value: unknown): value is ExecutionRecord {
   if (!isObject(value) || value["version"] !== 1) return false;
-  const { egress, init } = value;
+  const { egress, init, isolation } = value;
   return (
     [value["sandboxId"], value["executionId"], value["startedAt"], value["daemonDirectory"]].every(isString) &&
     typeof value["slot"] === "number" &&
+    (isolation === undefined || isIsolation(isolation)) &&
     isObject(egress) &&
     isStrings(egress["allowOut"]) &&
     isStrings(egress["denyOut"]) &&

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { chmod, readFile, stat, statfs, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { CastellanError } from "@castellan/domain";
+import { CastellanError, type Isolation } from "@castellan/domain";
 import { Cgroups } from "./cgroup/groups.ts";
 import { currentCgroupLayout } from "./cgroup/layout.ts";
 import { stageDaemon } from "./daemon-directory.ts";
@@ -17,14 +17,16 @@ import { hostRoutes } from "./network/routes.ts";
 import { type NodeNetwork, nodeScript } from "./network/ruleset.ts";
 import { hookScript } from "./network/wiring.ts";
 import type { HostTraits } from "./oci/config.ts";
+import type { Engine } from "./oci/engine.ts";
 import { Runc } from "./oci/runc.ts";
+import { Runsc } from "./oci/runsc.ts";
 import type { RuntimeOptions } from "./sandbox-runtime.ts";
 
 /** Everything of the host that the executions of one node share. */
 export interface NodeHost {
   readonly options: RuntimeOptions;
   readonly run: RunCommand;
-  readonly runc: Runc;
+  readonly engines: Readonly<Record<Isolation, Engine>>;
   readonly images: BlankImages;
   readonly firewall: Firewall;
   readonly network: NodeNetwork;
@@ -86,12 +88,15 @@ async function prepareOwned(options: RuntimeOptions, executionsDirectory: string
   return {
     options,
     run,
-    runc: new Runc(stateDir, run, openFilesLimit),
+    engines: { runc: new Runc(stateDir, run, openFilesLimit), gvisor: new Runsc(stateDir, run, options.runsc) },
     images: new BlankImages(stateDir, run),
     firewall,
     network,
     cgroups,
-    traits: { limitsSwap: cgroups.limitsSwap(), hasIpv6: existsSync("/proc/sys/net/ipv6") },
+    traits: {
+      limitsSwap: cgroups.limitsSwap(),
+      hasIpv6: existsSync("/proc/sys/net/ipv6"),
+    },
     mtu,
     hook,
     hookEnvironment: Object.entries(commandEnvironment(stateDir)).map(([name, value]) => `${name}=${value}`),

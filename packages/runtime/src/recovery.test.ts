@@ -50,7 +50,7 @@ describe.skipIf(cannotRun !== undefined)(`a node process that is killed${cannotR
 
   function crashing(ids: string[]): Crashing {
     const script = fileURLToPath(new URL("testing/crashing-node.ts", import.meta.url));
-    const args = ["--conditions=source", script, options.devicePrefix, "2", "start", ...ids];
+    const args = ["--conditions=source", script, options.devicePrefix, "2", "runc", ...ids];
     const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
     const said: Record<string, unknown>[] = [];
     createInterface({ input: child.stdout }).on("line", (line) => said.push(JSON.parse(line)));

@@ -100,7 +100,8 @@ async function takeOver(host: NodeHost, slots: Slots, record: ExecutionRecord): 
 async function clearRemains(host: NodeHost, name: string): Promise<void> {
   const directory = directoryOf(host, name);
   await host.cgroups.remove(name);
-  await host.runc.forget(name);
+  // Its record may be lost.
+  for (const engine of Object.values(host.engines)) await engine.forget(name);
   for (const path of mountPointsBelow(directory)) await unmountIfMounted(path);
   await releaseLoopDevices(directory, 30_000);
   await rm(directory, { recursive: true, force: true });

@@ -1,17 +1,16 @@
 import type { Socket } from "node:net";
 import { availableParallelism } from "node:os";
-import { CastellanError, type EgressPolicy } from "@castellan/domain";
+import { CastellanError, type EgressPolicy, type Isolation } from "@castellan/domain";
 import { clearExecution } from "./clear-execution.ts";
 import { diskUsage, rootPaths } from "./disk/root-filesystem.ts";
 import { type ExecutionRecord, writeRecord } from "./execution-record.ts";
 import { giveUpOwnership, releasePrefix } from "./host/owner.ts";
 import { isAlive } from "./host/process.ts";
-import { dial } from "./network/dial.ts";
 import { egressRules } from "./network/egress.ts";
 import { changeSandboxScript, removeNodeScript } from "./network/ruleset.ts";
 import { admit, type NodeHost, prepareHost } from "./node-host.ts";
 import { recoverExecutions } from "./recovery.ts";
-import { describe, directoryOf, type HeldExecution, type RunningExecution } from "./running-execution.ts";
+import { describe, directoryOf, type HeldExecution, isolationOf, type RunningExecution } from "./running-execution.ts";
 import type {
   Execution,
   ExecutionExit,
@@ -21,7 +20,7 @@ import type {
   SandboxRuntime,
 } from "./sandbox-runtime.ts";
 import { Slots } from "./slots.ts";
-import { checkOptions, checkSpec, effectivePolicy } from "./spec-rules.ts";
+import { checkOptions, checkSpec, effectivePolicy, isolationFor } from "./spec-rules.ts";
 import { startExecution } from "./start-execution.ts";
 import { Turns } from "./turns.ts";
 
@@ -52,6 +51,10 @@ class RuncRuntime implements SandboxRuntime {
   readonly #listeners = new Set<(exit: ExecutionExit) => void>();
   /** Per execution, the end of the last change of its egress rules. */
   readonly #egressChanges = new Map<string, Promise<void>>();
+  /**
+   * Connections into sandboxes, by execution. The network of a gVisor sandbox goes without a word to who is connected.
+   */
+  readonly #connections = new Map<string, Set<Socket>>();
   /** Starting more at once than there are processors makes all of them late and none earlier. */
   readonly #starts = new Turns(availableParallelism());
   readonly #watch: NodeJS.Timeout;
@@ -69,6 +72,7 @@ class RuncRuntime implements SandboxRuntime {
     checkSpec(spec);
     const egress = effectivePolicy(spec);
     egressRules(egress);
+    const isolation = isolationFor(spec, this.#host.options);
     if (!this.#recovered) throw new CastellanError("conflict", "Recovery comes before the first start");
     if (this.#closed) throw new CastellanError("unavailable", "The node is shutting down");
     if (signal?.aborted) throw new CastellanError("cancelled", "The start was given up");
@@ -77,12 +81,20 @@ class RuncRuntime implements SandboxRuntime {
       throw new CastellanError("conflict", `Execution ${executionId} was started already`);
     }
     const abort = new AbortController();
-    const started = this.#start(spec, egress, signal ? AbortSignal.any([signal, abort.signal]) : abort.signal);
+    const started = this.#start(
+      spec,
+      { egress, isolation },
+      signal ? AbortSignal.any([signal, abort.signal]) : abort.signal,
+    );
     this.#entries.set(executionId, { phase: "starting", abort, settled: started.catch(() => {}) });
     return describe(await started);
   }
 
-  async #start(spec: ExecutionSpec, egress: EgressPolicy, signal: AbortSignal): Promise<RunningExecution> {
+  async #start(
+    spec: ExecutionSpec,
+    { egress, isolation }: { readonly egress: EgressPolicy; readonly isolation: Isolation },
+    signal: AbortSignal,
+  ): Promise<RunningExecution> {
     const { sandboxId, executionId } = spec;
     let held: HeldExecution | undefined;
     try {
@@ -96,6 +108,7 @@ class RuncRuntime implements SandboxRuntime {
         startedAt: new Date().toISOString(),
         egress,
         daemonDirectory: this.#host.daemonDirectory,
+        isolation,
       };
       const into = { record, slot, directory: directoryOf(this.#host, executionId) };
       held = into;
@@ -136,6 +149,7 @@ class RuncRuntime implements SandboxRuntime {
         await this.#egressChanges.get(executionId);
         await running?.network.close();
         await clearExecution(this.#host, held, running?.init);
+        this.#disconnect(executionId);
         this.#slots.release(held.slot);
         this.#entries.delete(executionId);
         this.#host.options.logger.debug({ sandboxId, executionId }, "sandbox cleared");
@@ -207,12 +221,32 @@ class RuncRuntime implements SandboxRuntime {
     }
     const { running } = this.#runningEntry(executionId);
     try {
-      return await dial(running.network.fd, running.slot.address, port, signal);
+      const { record, network, slot } = running;
+      const engine = this.#host.engines[isolationOf(record)];
+      const socket = await engine.connect({ executionId, network, address: slot.address }, port, signal);
+      if (isAlive(running.init)) return this.#connected(executionId, socket);
+      // Its address may be another sandbox's by now.
+      socket.destroy();
+      throw this.#gone(executionId);
     } catch (error) {
       // Everything refuses in a sandbox that has just ended.
       if (!isAlive(running.init)) throw this.#gone(executionId);
       throw CastellanError.from(error, "The connection could not be opened");
     }
+  }
+
+  #connected(executionId: string, socket: Socket): Socket {
+    const open = this.#connections.get(executionId) ?? new Set();
+    this.#connections.set(executionId, open.add(socket));
+    socket.once("close", () => {
+      open.delete(socket);
+      if (open.size === 0 && this.#connections.get(executionId) === open) this.#connections.delete(executionId);
+    });
+    return socket;
+  }
+
+  #disconnect(executionId: string): void {
+    for (const socket of this.#connections.get(executionId) ?? []) socket.destroy();
   }
 
   onExit(listener: (exit: ExecutionExit) => void): () => void {
@@ -270,6 +304,7 @@ class RuncRuntime implements SandboxRuntime {
     for (const entry of this.#entries.values()) {
       if (entry.phase !== "running" || entry.exited || isAlive(entry.running.init)) continue;
       entry.exited = true;
+      this.#disconnect(entry.running.record.executionId);
       void this.#announceExit(entry.running.record);
     }
   }

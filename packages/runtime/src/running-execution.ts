@@ -1,5 +1,6 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
+import type { Isolation } from "@castellan/domain";
 import type { ExecutionRecord } from "./execution-record.ts";
 import type { ProcessIdentity } from "./host/process.ts";
 import type { NodeHost } from "./node-host.ts";
@@ -23,6 +24,10 @@ export function directoryOf(host: NodeHost, executionId: string): string {
   return join(host.executionsDirectory, executionId);
 }
 
+export function isolationOf({ isolation = "runc" }: ExecutionRecord): Isolation {
+  return isolation;
+}
+
 export async function openNetwork(init: ProcessIdentity): Promise<FileHandle> {
   return await open(`/proc/${init.pid}/ns/net`, "r");
 }
@@ -34,6 +39,7 @@ export function describe({ record, slot, init }: RunningExecution): Execution {
     pid: init.pid,
     slot: slot.number,
     address: slot.address,
+    isolation: isolationOf(record),
     startedAt: new Date(record.startedAt),
   };
 }

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import type { EgressPolicy, SandboxResources } from "@castellan/domain";
+import type { EgressPolicy, Isolation, SandboxResources } from "@castellan/domain";
 import type { RuntimeLogger } from "./logger.ts";
 
 /** How one node runs its sandboxes. Two nodes on one machine differ in state directory, prefix, subnet and id range. */
@@ -15,7 +15,7 @@ export interface RuntimeOptions {
   /** Absolute host paths of what runs inside, shown read-only at `/.castellan`. */
   readonly daemon: {
     readonly nodeBinary: string;
-    /** One bundled ESM file. */
+    /** One bundled ESM file. Native modules in its directory (`*.node`) are there for it inside, too. */
     readonly bundle: string;
     /** A static init that reaps orphans, tini. */
     readonly init: string;
@@ -24,6 +24,10 @@ export interface RuntimeOptions {
   readonly nameservers?: readonly string[];
   /** CIDR blocks that no policy opens, on top of the ranges that a policy must name. Default: none. */
   readonly forbiddenOut?: readonly string[];
+  /** What starts may ask for, the default first; what runs already is adopted whatever it is. Default: runc alone. */
+  readonly isolations?: readonly Isolation[];
+  /** The runsc that starts sandboxes with `gvisor`. Default: the one on the PATH of system programs. */
+  readonly runsc?: string;
   /** MiB that must stay free below `stateDir` for a start to be admitted. Default 1024. */
   readonly minimumFreeMb?: number;
   readonly logger: RuntimeLogger;
@@ -47,6 +51,8 @@ export interface ExecutionSpec {
   readonly egress: EgressPolicy;
   /** `false` means the same as `0.0.0.0/0` in `denyOut`. */
   readonly allowInternet: boolean;
+  /** Default: the first of the node's. */
+  readonly isolation?: Isolation;
   /** For the daemon alone. Root inside the sandbox can read it. */
   readonly env: Readonly<Record<string, string>>;
 }
@@ -60,6 +66,7 @@ export interface Execution {
   readonly slot: number;
   /** IPv4 address of the sandbox; reachable from the host only. */
   readonly address: string;
+  readonly isolation: Isolation;
   readonly startedAt: Date;
 }
 
@@ -92,7 +99,7 @@ export interface SandboxRuntime {
    * Starts a sandbox; resolves when its init runs, which is before the daemon listens. A failure or an abort leaves
    * nothing behind.
    * @throws `invalid_argument` for a wrong spec, `conflict` when the execution id is in use or nothing was recovered yet, `unavailable` when the node
-   * has no slot or too little disk, `cancelled` on abort, `internal` otherwise.
+   * has no slot, too little disk or not the isolation asked for, `cancelled` on abort, `internal` otherwise.
    */
   start(spec: ExecutionSpec, signal?: AbortSignal): Promise<Execution>;
   /** Kills and frees everything of the execution. Unknown ids are already stopped. */
@@ -111,7 +118,8 @@ export interface SandboxRuntime {
    */
   setEgress(executionId: string, policy: EgressPolicy): Promise<void>;
   /**
-   * Opens a TCP connection inside the sandbox, so that servers on its loopback answer too.
+   * Opens a TCP connection inside the sandbox, so that servers on its loopback answer too. With `gvisor` a connection to
+   * a server on the loopback alone ends in both directions as soon as one side has finished sending.
    * @throws `not_found` when the execution is gone, `unavailable` when nothing listens on the port,
    * `deadline_exceeded` after 5 s, `cancelled` on abort, `invalid_argument` for a port outside 1 to 65535.
    */

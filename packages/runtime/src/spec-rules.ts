@@ -1,6 +1,6 @@
 import { isIPv4 } from "node:net";
 import { isAbsolute } from "node:path";
-import { CastellanError, type EgressPolicy, everywhere } from "@castellan/domain";
+import { CastellanError, type EgressPolicy, everywhere, type Isolation } from "@castellan/domain";
 import { parseIpv4Block } from "./network/addresses.ts";
 import type { ExecutionSpec, RuntimeOptions } from "./sandbox-runtime.ts";
 
@@ -14,6 +14,8 @@ export function checkOptions(options: RuntimeOptions): void {
     throw invalid("stateDir must be a path without '..' and without a slash at its end");
   }
   if (!/^[a-z0-9]{1,4}$/.test(options.devicePrefix)) throw invalid("devicePrefix must be 1 to 4 characters of a-z0-9");
+  if (options.isolations?.length === 0) throw invalid("isolations must name at least one");
+  if (options.runsc !== undefined && !isAbsolute(options.runsc)) throw invalid("runsc must be an absolute path");
   for (const address of options.nameservers ?? []) {
     if (!isIPv4(address)) throw invalid(`nameservers takes IPv4 addresses, not ${quoted(address)}`);
   }
@@ -48,6 +50,14 @@ export function checkSpec(spec: ExecutionSpec): void {
       throw invalid(`The environment variable ${quoted(name)} has a wrong name or value`);
     }
   }
+}
+
+/** @throws `unavailable` when the node does not offer what the spec asks for. */
+export function isolationFor(spec: ExecutionSpec, { isolations }: RuntimeOptions): Isolation {
+  const offered: readonly Isolation[] = isolations ?? ["runc"];
+  const isolation = spec.isolation ?? offered[0];
+  if (isolation !== undefined && offered.includes(isolation)) return isolation;
+  throw new CastellanError("unavailable", `The node offers no sandboxes with ${isolation ?? "any isolation"}`);
 }
 
 /** The policy with `allowInternet: false` said in its own words. */

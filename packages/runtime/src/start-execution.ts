@@ -1,6 +1,6 @@
 import { chown, type FileHandle, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { CastellanError } from "@castellan/domain";
+import { CastellanError, type Isolation } from "@castellan/domain";
 import { assembleRoot, rootPaths } from "./disk/root-filesystem.ts";
 import { openUserNamespace } from "./disk/user-namespace.ts";
 import { type ExecutionRecord, writeRecord } from "./execution-record.ts";
@@ -11,7 +11,7 @@ import { addSandboxScript } from "./network/ruleset.ts";
 import { hookArguments, raiseHostSide } from "./network/wiring.ts";
 import type { NodeHost } from "./node-host.ts";
 import { ociConfig } from "./oci/config.ts";
-import { type HeldExecution, openNetwork, type RunningExecution } from "./running-execution.ts";
+import { type HeldExecution, isolationOf, openNetwork, type RunningExecution } from "./running-execution.ts";
 import type { ExecutionSpec } from "./sandbox-runtime.ts";
 import { allSettled } from "./settled.ts";
 
@@ -34,7 +34,8 @@ export async function startExecution(
   try {
     await prepare(host, spec, held, userNamespace, laps);
     if (signal.aborted) throw new CastellanError("cancelled", "The start was given up");
-    pid = await host.runc.start(spec.executionId, directory, signal);
+    const start = { executionId: spec.executionId, bundle: directory, slot, mtu: host.mtu };
+    pid = await host.engines[isolationOf(record)].start(start, signal);
   } finally {
     // The sandbox itself keeps it from here on.
     await userNamespace.then(
@@ -42,12 +43,13 @@ export async function startExecution(
       () => {},
     );
   }
-  laps.lap("runc");
+  laps.lap("engine");
   const init = identify(pid);
   if (init === undefined) throw new CastellanError("internal", "The sandbox ended as it started");
   const network = await openNetwork(init);
   const running: ExecutionRecord = { ...record, init };
   try {
+    await requireMemoryLimit(host, spec.executionId);
     // The daemon takes far longer to start than this.
     await raiseHostSide(host.run, slot, signal);
     await writeRecord(directory, running);
@@ -59,6 +61,13 @@ export async function startExecution(
   const { sandboxId, executionId } = record;
   host.options.logger.debug({ sandboxId, executionId, slot: slot.number, msAfterStart: laps.taken }, "sandbox started");
   return { ...held, record: running, init, network };
+}
+
+/** An engine that did not limit a sandbox would leave the machine's memory to it. */
+async function requireMemoryLimit(host: NodeHost, executionId: string): Promise<void> {
+  const usage = await host.cgroups.usage(executionId);
+  if (usage?.memoryLimitBytes !== undefined) return;
+  throw new CastellanError("internal", "The sandbox's memory is not limited");
 }
 
 /** All that the sandbox finds when it starts: its disk, its rules, its configuration. */
@@ -75,7 +84,7 @@ async function prepare(
     userNamespace,
     template: spec.rootfs,
     diskMb: spec.resources.diskMb,
-    files: filesFor(host, spec, slot.address),
+    files: filesFor(host, spec, slot.address, isolationOf(record)),
   }).then(() => laps.lap("disk"));
   const firewall = host.firewall
     .apply(addSandboxScript(host.network, slot, egressRules(record.egress)))
@@ -93,19 +102,31 @@ async function prepare(
       hook: { program: host.hook, args: hookArguments(slot, host.mtu), env: host.hookEnvironment },
       host: host.traits,
     });
-    await writeFile(join(directory, "config.json"), JSON.stringify(config), { mode: 0o600 });
+    const configured = host.engines[isolationOf(record)].configured(config);
+    await writeFile(join(directory, "config.json"), JSON.stringify(configured), { mode: 0o600 });
   });
-  const sockets = host.cgroups.limitSockets(spec.executionId, spec.resources.memoryMb * 1024 * 1024);
+  // gVisor keeps the buffers of its sockets in its own memory, and runsc limits only groups that it makes itself.
+  const sockets =
+    isolationOf(record) === "gvisor"
+      ? Promise.resolve()
+      : host.cgroups.limitSockets(spec.executionId, spec.resources.memoryMb * 1024 * 1024);
   await allSettled([disk, firewall, configuration, sockets]);
 }
 
 /** The upper layer's own files. Without resolv.conf and hosts some servers wait seconds for a name. */
-function filesFor(host: NodeHost, spec: ExecutionSpec, address: string): ReadonlyMap<string, string> {
+function filesFor(
+  host: NodeHost,
+  spec: ExecutionSpec,
+  address: string,
+  isolation: Isolation,
+): ReadonlyMap<string, string> {
   const hosts = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback", `${address} ${spec.hostname}`];
   return new Map([
     ["etc/hostname", `${spec.hostname}\n`],
     ["etc/hosts", `${hosts.join("\n")}\n`],
     ["etc/resolv.conf", host.network.nameservers.map((server) => `nameserver ${server}\n`).join("")],
+    // Over an empty /tmp gVisor puts one in memory.
+    ...(isolation === "gvisor" ? [["tmp/.on-disk", ""] as const] : []),
   ]);
 }
 

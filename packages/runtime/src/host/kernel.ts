@@ -23,6 +23,17 @@ export const detach = 2;
 
 const libc = koffi.load(null);
 
+const dataVector = koffi.struct({ base: "void *", length: "size_t" });
+const messageHeader = koffi.struct({
+  name: "void *",
+  nameLength: "uint32_t",
+  vectors: koffi.pointer(dataVector),
+  vectorCount: "size_t",
+  control: "void *",
+  controlLength: "size_t",
+  flags: "int",
+});
+
 const c = {
   mount: libc.func(
     "int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)",
@@ -31,6 +42,8 @@ const c = {
   setns: libc.func("int setns(int fd, int type)"),
   lseek: libc.func("int64_t lseek(int fd, int64_t offset, int whence)"),
   socket: libc.func("int socket(int domain, int type, int protocol)"),
+  socketpair: libc.func("int socketpair(int domain, int type, int protocol, void *fds)"),
+  sendmsg: libc.func("sendmsg", "int64_t", ["int", koffi.pointer(messageHeader), "int"]),
   connect: libc.func("int connect(int fd, const void *address, uint32_t length)"),
   getsockopt: libc.func("int getsockopt(int fd, int level, int name, void *value, void *length)"),
   ioctlInt: libc.func("ioctl", "int", ["int", "unsigned long", "long"]),
@@ -129,6 +142,52 @@ export function connectionState(fd: number): "connected" | "pending" | "closed" 
   const state = info[0];
   if (state === synSent || state === synReceived) return "pending";
   return state === close ? "closed" : "connected";
+}
+
+/** Two local sockets that are joined; neither blocks nor survives exec. */
+export function socketPair(): [number, number] {
+  const [unix, stream, nonBlocking, closeOnExec] = [1, 1, 0o4000, 0o2000000];
+  const fds = Buffer.alloc(8);
+  checked("socketpair", "", c.socketpair(unix, stream | nonBlocking | closeOnExec, 0, fds));
+  return [fds.readInt32LE(0), fds.readInt32LE(4)];
+}
+
+/** A connection to a local socket, at most 107 bytes of path. It does not block. */
+export function connectLocal(path: string): number {
+  const [unix, stream, nonBlocking, closeOnExec] = [1, 1, 0o4000, 0o2000000];
+  const fd = checked("socket", path, c.socket(unix, stream | nonBlocking | closeOnExec, 0));
+  try {
+    const name = Buffer.from(`${path}\0`);
+    const address = Buffer.alloc(2 + name.length);
+    address.writeUInt16LE(unix, 0);
+    name.copy(address, 2);
+    checked("connect", path, c.connect(fd, address, address.length));
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+/** Sends bytes through a local socket together with a descriptor. @returns how many bytes were taken. */
+export function sendDescriptor(fd: number, data: Buffer, descriptor: number): number {
+  const [solSocket, scmRights, noSignal] = [1, 1, 0x4000];
+  const [headerLength, length] = [16, 20];
+  const control = Buffer.alloc(24);
+  control.writeBigUInt64LE(BigInt(length), 0);
+  control.writeInt32LE(solSocket, 8);
+  control.writeInt32LE(scmRights, 12);
+  control.writeInt32LE(descriptor, headerLength);
+  const message = {
+    name: null,
+    nameLength: 0,
+    vectors: [{ base: data, length: data.length }],
+    vectorCount: 1,
+    control,
+    controlLength: control.length,
+    flags: 0,
+  };
+  return checked("sendmsg", "", Number(c.sendmsg(fd, message, noSignal)));
 }
 
 /** Where data and holes lie in a sparse file: the next start of either at or after `offset`; undefined at the end. */

@@ -16,21 +16,34 @@ export async function dial(
   port: number,
   signal: AbortSignal | undefined,
 ): Promise<Socket> {
+  const targets = [ipv4("127.0.0.1", port), loopbackIpv6(port), ipv4(address, port)];
+  return await firstOf(targets, (family) => inNetworkNamespace(namespaceFd, () => streamSocket(family)), signal);
+}
+
+/** A TCP connection from the host itself. @throws as `dial` does. */
+export async function dialAddress(address: string, port: number, signal: AbortSignal | undefined): Promise<Socket> {
+  return await firstOf([ipv4(address, port)], streamSocket, signal);
+}
+
+async function firstOf(
+  targets: readonly SocketAddress[],
+  open: (family: 4 | 6) => number | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Socket> {
   const deadline = performance.now() + timeoutMs;
-  for (const target of [ipv4("127.0.0.1", port), loopbackIpv6(port), ipv4(address, port)]) {
-    const fd = await connectTo(namespaceFd, target, deadline, signal);
+  for (const target of targets) {
+    const fd = await connectTo(open(target.family), target, deadline, signal);
     if (fd !== undefined) return new Socket({ fd, readable: true, writable: true });
   }
-  throw new CastellanError("unavailable", `Nothing listens on port ${port}`);
+  throw new CastellanError("unavailable", "Nothing listens on the port");
 }
 
 async function connectTo(
-  namespaceFd: number,
+  fd: number | undefined,
   target: SocketAddress,
   deadline: number,
   signal: AbortSignal | undefined,
 ): Promise<number | undefined> {
-  const fd = inNetworkNamespace(namespaceFd, () => streamSocket(target.family));
   if (fd === undefined) return undefined;
   try {
     beginConnect(fd, target.bytes);

@@ -52,7 +52,10 @@ const capabilities = [
   "SYS_PTRACE",
 ].map((name) => `CAP_${name}`);
 
-/** An OCI configuration for runc, to be written as config.json. */
+/** What config.json holds. */
+export type OciConfig = ReturnType<typeof ociConfig>;
+
+/** An OCI configuration for runc, to be written as config.json; `gvisorConfig` makes one for runsc of it. */
 export function ociConfig(input: ConfigInput) {
   const { slot, resources, host } = input;
   const memory = Math.round(resources.memoryMb * mebibyte);

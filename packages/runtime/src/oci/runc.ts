@@ -1,7 +1,10 @@
-import { readFile, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
+import type { Socket } from "node:net";
 import { join } from "node:path";
-import { CastellanError } from "@castellan/domain";
 import type { RunCommand } from "../host/command.ts";
+import { dial } from "../network/dial.ts";
+import type { OciConfig } from "./config.ts";
+import { type Engine, type EngineStart, type Reached, readPid, startFailure } from "./engine.ts";
 
 /**
  * A process mask that closes what runc makes would close it to the sandbox's own root too, who is an ordinary user here.
@@ -15,7 +18,7 @@ const start = 'files=$1; shift; umask 022; exec prlimit --nofile=$files:$files -
 const openFiles = 65_536;
 
 /** Starts containers with runc; its own state is below `stateDir/runc`. */
-export class Runc {
+export class Runc implements Engine {
   readonly #root: string;
   readonly #run: RunCommand;
   readonly #openFiles: number;
@@ -27,12 +30,11 @@ export class Runc {
     this.#openFiles = Math.min(openFiles, openFilesLimit);
   }
 
-  /**
-   * Creates and starts the container that `bundle/config.json` describes, detached.
-   * @returns the pid of its init.
-   * @throws `internal` with what runc logged as the cause, `deadline_exceeded`, `cancelled`.
-   */
-  async start(executionId: string, bundle: string, signal: AbortSignal): Promise<number> {
+  configured(config: OciConfig): OciConfig {
+    return config;
+  }
+
+  async start({ executionId, bundle }: EngineStart, signal: AbortSignal): Promise<number> {
     const pidFile = join(bundle, "init.pid");
     const log = join(bundle, "runc.log");
     const args = ["--root", this.#root, "--log", log, "run", "--detach", "--pid-file", pidFile, "--bundle", bundle];
@@ -41,18 +43,15 @@ export class Runc {
       const options = { output: "discard", timeoutMs: 30_000, signal } as const;
       await this.#run("sh", ["-c", start, "runc", String(this.#openFiles), ...args, executionId], options);
     } catch (error) {
-      const said = (await readFile(log, "utf8").catch(() => "")).slice(-4000);
-      if (error instanceof CastellanError && error.code !== "internal") throw error;
-      throw new CastellanError("internal", "The sandbox could not be started", {
-        cause: new Error(said, { cause: error }),
-      });
+      throw await startFailure(error, log);
     }
-    const pid = Number(await readFile(pidFile, "utf8"));
-    if (!Number.isInteger(pid) || pid < 2) throw new CastellanError("internal", "runc gave no process id");
-    return pid;
+    return await readPid(pidFile);
   }
 
-  /** Forgets a container whose processes are dead. */
+  async connect({ network, address }: Reached, port: number, signal: AbortSignal | undefined): Promise<Socket> {
+    return await dial(network.fd, address, port, signal);
+  }
+
   async forget(executionId: string): Promise<void> {
     await rm(join(this.#root, executionId), { recursive: true, force: true });
   }

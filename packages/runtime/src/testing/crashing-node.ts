@@ -1,12 +1,17 @@
 import { createRuncRuntime } from "../index.ts";
-import { optionsAt, runInside, specFor } from "./test-node.ts";
+import { optionsAt, runInside, specFor, testRunsc } from "./test-node.ts";
 
 /**
- * A node process for tests that kill it. Arguments: prefix, part, and what to do:
- * `start ID…` starts the executions one after another and says so, then waits; `wait` only recovers.
+ * A node process for tests that kill it. Arguments: prefix, part, isolation, and the executions that it starts one after
+ * another and says so, then waits.
  */
-const [devicePrefix = "", part = "0", , ...ids] = process.argv.slice(2);
-const runtime = await createRuncRuntime(optionsAt({ devicePrefix, part: Number(part) }));
+const [devicePrefix = "", part = "0", isolation, ...ids] = process.argv.slice(2);
+const runtime = await createRuncRuntime(
+  optionsAt(
+    { devicePrefix, part: Number(part) },
+    { isolations: [isolation === "gvisor" ? "gvisor" : "runc"], runsc: testRunsc },
+  ),
+);
 const say = (event: object) => process.stdout.write(`${JSON.stringify(event)}\n`);
 
 say({ recovered: (await runtime.recover()).map(({ executionId }) => executionId) });

@@ -40,6 +40,10 @@ export function optionsAt(place: Place, more: Partial<RuntimeOptions> = {}): Run
   };
 }
 
+/** The runsc that set-up fetches for tests, unless `CASTELLAN_RUNSC` names another. */
+export const testRunsc =
+  process.env["CASTELLAN_RUNSC"] ?? fileURLToPath(new URL("../../../../.castellan/gvisor/runsc", import.meta.url));
+
 /** A runtime with nothing left of an earlier run. */
 export async function startNode(options: RuntimeOptions): Promise<SandboxRuntime> {
   await mkdir(options.stateDir, { recursive: true, mode: 0o711 });
@@ -120,6 +124,13 @@ export async function belongings(options: RuntimeOptions) {
   const { stateDir, devicePrefix } = options;
   const table = tableName(devicePrefix);
   const ruleset = await commandsOf("/nonexistent")("nft", ["list", "tables"]);
+  const entries = (path: string) => {
+    try {
+      return readdirSync(path);
+    } catch {
+      return [];
+    }
+  };
   const directories = (path: string) => {
     try {
       return readdirSync(path, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));
@@ -134,7 +145,7 @@ export async function belongings(options: RuntimeOptions) {
     tables: ruleset.split("\n").filter((line) => line.endsWith(` ${table}`)),
     cgroups: currentCgroupLayout().trees.flatMap((tree) => directories(join(tree, `castellan-${devicePrefix}`))),
     executions: directories(join(stateDir, "executions")),
-    containers: directories(join(stateDir, "runc")),
+    containers: ["runc", "runsc"].flatMap((name) => entries(join(stateDir, name))),
     commands: (await commandsStartedFor(stateDir)).map(({ pid }) => readFileSync(`/proc/${pid}/cmdline`, "latin1")),
   };
 }
