@@ -4,7 +4,9 @@ import type { FastifyInstance } from "fastify";
 import { createAuthenticator } from "./auth/api-keys.ts";
 import { connectHandlers } from "./handlers/connect.ts";
 import { lifetimeHandlers } from "./handlers/lifetime.ts";
+import { logsHandlers } from "./handlers/logs.ts";
 import { metadataHandlers } from "./handlers/metadata.ts";
+import { metricsHandlers } from "./handlers/metrics.ts";
 import { networkHandlers } from "./handlers/network.ts";
 import { sandboxHandlers } from "./handlers/sandbox.ts";
 import { createHandlers } from "./handlers/sandboxes-create.ts";
@@ -24,6 +26,8 @@ export async function createApi(services: Services): Promise<FastifyInstance> {
       ...connectHandlers(services),
       ...metadataHandlers(services),
       ...networkHandlers(services),
+      ...metricsHandlers(services),
+      ...logsHandlers(services),
     },
     authenticate: createAuthenticator(services.store),
     logger: services.logger,

@@ -14,6 +14,8 @@ export interface NodeRuntime {
   recover(): Promise<readonly Run[]>;
   /** Replaces the egress rules as one transaction; after a rejection the old ones are in force. */
   setEgress(executionId: string, policy: EgressPolicy): Promise<void>;
+  /** What it uses now. @throws `not_found` when the execution is gone. */
+  usage(executionId: string): Promise<RunUsage>;
   /**
    * Opens a TCP connection inside the sandbox.
    * @throws `not_found` when the execution is gone, `unavailable` when nothing listens on the port.
@@ -41,6 +43,18 @@ export interface RunSpec {
 export interface Run {
   readonly sandboxId: string;
   readonly executionId: string;
+}
+
+/** Bytes where the name says so. */
+export interface RunUsage {
+  /** Processor time since it was started or restored, in microseconds. */
+  readonly cpuMicros: number;
+  /** Without what the kernel could give back at once, which is `cacheBytes`. */
+  readonly memoryBytes: number;
+  readonly cacheBytes: number;
+  readonly memoryLimitBytes?: number;
+  readonly diskUsedBytes: number;
+  readonly diskTotalBytes: number;
 }
 
 export interface RunExit extends Run {

@@ -67,6 +67,12 @@ export interface Timing {
   readonly gatewayConnectMs: number;
   /** Connections that show no sign of life this long after a PING are dropped. */
   readonly pingMs: number;
+  /** Between two measurements of one sandbox. */
+  readonly sampleMs: number;
+  /** From a sandbox's start to its first measurement. */
+  readonly firstSampleMs: number;
+  /** Between two looks at what a sandbox's daemon has to say, apart from those for readers. */
+  readonly collectLogsMs: number;
 }
 
 export const defaultTiming: Timing = {
@@ -78,4 +84,7 @@ export const defaultTiming: Timing = {
   endBackstopMs: 30_000,
   gatewayConnectMs: 2_000,
   pingMs: 20_000,
+  sampleMs: 5_000,
+  firstSampleMs: 1_000,
+  collectLogsMs: 15_000,
 };

@@ -4,6 +4,9 @@ import { type AddressInfo, isIPv6 } from "node:net";
 import { isAbsolute, join } from "node:path";
 import { CastellanError } from "@castellan/domain";
 import { type Gateway, startGateway } from "./gateway/gateway.ts";
+import { LogBook } from "./logs/log-book.ts";
+import { LogFiles } from "./logs/log-files.ts";
+import { Sampler } from "./metrics/sampler.ts";
 import { defaultMaxSandboxes, describeNode, type NodeIdentity } from "./node-description.ts";
 import { defaultTiming, type ListenAddress, type OrchestratorOptions, type Timing } from "./options.ts";
 import { Registration } from "./registration/registration.ts";
@@ -11,6 +14,7 @@ import { nodeService } from "./rpc/node-service.ts";
 import { sandboxService } from "./rpc/sandbox-service.ts";
 import { type RpcServer, startRpcServer } from "./rpc/server.ts";
 import { NodeSandboxes } from "./sandboxes/node-sandboxes.ts";
+import type { ExecutionWatcher } from "./sandboxes/watcher.ts";
 import { lockDirectory } from "./state/directory-lock.ts";
 import { Journal } from "./state/journal.ts";
 import { ManifestFiles } from "./state/manifest-files.ts";
@@ -62,6 +66,12 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
     open.push(async () => journal.close());
     open.push(({ stopSandboxes }) => runtime.close({ stopAll: stopSandboxes }));
 
+    const sampler = new Sampler({ runtime, everyMs: timing.sampleMs, firstMs: timing.firstSampleMs });
+    open.push(async () => sampler.close());
+    const files = new LogFiles(join(stateDir, "logs"), { logger });
+    const logs = new LogBook({ files, runtime, collectMs: timing.collectLogsMs, logger });
+    open.push(() => logs.close());
+
     let gateway: Gateway | undefined;
     let server: RpcServer | undefined;
     const sandboxes: NodeSandboxes = new NodeSandboxes(
@@ -74,6 +84,7 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
         timing,
         maxSandboxes: capacity.sandboxes ?? defaultMaxSandboxes,
         controlPlaneAway: () => registration.isControlPlaneAway(),
+        watcher: observing(sampler, logs),
       },
       ({ executionId }) => gateway?.cut(executionId),
     );
@@ -112,7 +123,7 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
       host: options.rpc?.host ?? defaultHost,
       port: options.rpc?.port ?? 0,
       clusterToken,
-      sandboxService: sandboxService({ bootId, journal, sandboxes, logger }),
+      sandboxService: sandboxService({ bootId, journal, sandboxes, sampler, logs, logger }),
       nodeService: nodeService({ journal, describe }),
       pingMs: timing.pingMs,
       logger,
@@ -147,6 +158,22 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
       closing ??= shutDown(how);
       return closing;
     },
+  };
+}
+
+/** Measurements end with an execution; what was written down of it stays. */
+function observing(sampler: Sampler, logs: LogBook): ExecutionWatcher {
+  return {
+    began(execution, how) {
+      sampler.begin(execution);
+      logs.began(execution, how);
+    },
+    exited: (execution, oomKilled) => logs.exited(execution, oomKilled),
+    ending(execution) {
+      sampler.end(execution.executionId);
+      return logs.ending(execution);
+    },
+    ended: (execution, cause) => logs.ended(execution, cause),
   };
 }
 

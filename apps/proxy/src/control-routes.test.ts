@@ -2,9 +2,12 @@ import { describe, expect, test } from "vitest";
 import { isControlRoute, originForm } from "./control-routes.ts";
 
 describe("the node's own routes of the daemon", () => {
-  test.each(["/init", "/freeze", "/unfreeze", "/collapse", "/fsfreeze", "/fsthaw", "/upgrade"])("%s is one", (path) => {
-    expect(isControlRoute(path)).toBe(true);
-  });
+  test.each(["/init", "/freeze", "/unfreeze", "/collapse", "/fsfreeze", "/fsthaw", "/upgrade", "/logs"])(
+    "%s is one",
+    (path) => {
+      expect(isControlRoute(path)).toBe(true);
+    },
+  );
 
   test.each([
     ["a trailing slash", "/init/"],

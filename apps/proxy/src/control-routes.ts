@@ -1,5 +1,14 @@
 /** Routes of the daemon in a sandbox that are its node's alone. */
-const controlRoutes = new Set(["/init", "/freeze", "/unfreeze", "/collapse", "/fsfreeze", "/fsthaw", "/upgrade"]);
+const controlRoutes = new Set([
+  "/init",
+  "/freeze",
+  "/unfreeze",
+  "/collapse",
+  "/fsfreeze",
+  "/fsthaw",
+  "/upgrade",
+  "/logs",
+]);
 
 /** More rounds of decoding than this are no honest path. */
 const maxDecodings = 5;

@@ -52,6 +52,10 @@ describe("the REST server", () => {
       connectSandboxV2: (request) => onConnect(request),
       getSandboxMetadata: fails,
       patchSandboxMetadata: (request) => onPatch(request),
+      getSandboxMetrics: fails,
+      listSandboxMetrics: fails,
+      getSandboxLogs: fails,
+      getSandboxLogsV2: fails,
     };
     server = createRestServer({
       handlers,

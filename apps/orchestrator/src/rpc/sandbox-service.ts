@@ -23,15 +23,14 @@ import {
   readStartOrder,
   readUpdate,
 } from "../sandboxes/messages.ts";
-import type { NodeSandboxes } from "../sandboxes/node-sandboxes.ts";
 import type { Journal } from "../state/journal.ts";
 import { toConnectError } from "./connect-errors.ts";
 import { inOrder } from "./in-order.ts";
+import { type ObservationParts, observations } from "./observations.ts";
 
-export interface SandboxServiceParts {
+export interface SandboxServiceParts extends ObservationParts {
   readonly bootId: string;
   readonly journal: Journal;
-  readonly sandboxes: NodeSandboxes;
   readonly logger: Logger;
 }
 
@@ -39,12 +38,8 @@ export interface SandboxServiceParts {
 const streamMessagesAtOnce = 32;
 
 /** The contract's verbs over this node's sandboxes. */
-export function sandboxService({
-  bootId,
-  journal,
-  sandboxes,
-  logger,
-}: SandboxServiceParts): ServiceImpl<typeof SandboxService> {
+export function sandboxService(parts: SandboxServiceParts): ServiceImpl<typeof SandboxService> {
+  const { bootId, journal, sandboxes, logger } = parts;
   /**
    * The highest deletion that this process has told of. An acknowledgement of more is of another life of the node, one
    * whose state directory is gone.
@@ -149,6 +144,8 @@ export function sandboxService({
       const deleted = await sandboxes.delete(sandboxId, executionId);
       return { ...answer(), deleted };
     },
+
+    ...observations(parts),
 
     pause: notOnThisNode,
     checkpoint: notOnThisNode,

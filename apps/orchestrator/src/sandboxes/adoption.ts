@@ -6,6 +6,7 @@ import type { SandboxParts } from "./node-sandboxes.ts";
 
 export interface RecoveredExecution {
   readonly manifest: SandboxManifest;
+  readonly daemonSecret: string;
   readonly generation: number;
   /** Of its end time, on the monotonic clock. */
   readonly deadline: number;
@@ -25,14 +26,14 @@ export async function recoverExecutions(parts: SandboxParts): Promise<RecoveredE
   /** Ids about which everything has been said. */
   const settled = new Set<string>();
   for (const run of runs) {
-    const manifest = kept.get(run.executionId)?.manifest;
+    const { manifest, daemonSecret = "" } = kept.get(run.executionId) ?? {};
     const phase = state.held(run.sandboxId).executions.get(run.executionId);
     if (manifest === undefined || phase === "starting" || state.refuses(run.executionId)) {
       await stopUnfinished(parts, run, phase === "starting" ? "start_failed" : "exited");
       settled.add(run.executionId);
       continue;
     }
-    recovered.push(await takeOver(parts, manifest));
+    recovered.push({ ...(await takeOver(parts, manifest)), daemonSecret });
     settled.add(run.executionId);
   }
 
@@ -68,7 +69,7 @@ async function stopUnfinished(parts: SandboxParts, run: Run, cause: DeletionCaus
 async function takeOver(
   { journal, runtime, logger }: SandboxParts,
   manifest: SandboxManifest,
-): Promise<RecoveredExecution> {
+): Promise<Omit<RecoveredExecution, "daemonSecret">> {
   const { sandboxId, executionId, generation, seeds } = readStartOrder(manifest);
   if (!journal.state.held(sandboxId).executions.has(executionId)) {
     // The log was lost: the seeds are the best that is left, and the control plane pushes what is newer.

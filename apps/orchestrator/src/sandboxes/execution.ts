@@ -30,6 +30,8 @@ export class Execution {
   startWaiters = 0;
   /** Settles when the execution has ended; a failed attempt takes itself away. */
   ending: Promise<void> | undefined;
+  /** What its daemon takes calls of the node for; absent until it is started, and where the record of it was lost. */
+  daemonSecret: string | undefined;
   /** Why it ends; the first reason stays. */
   endCause: DeletionCauseName | undefined;
   readonly #alarm: Alarm;

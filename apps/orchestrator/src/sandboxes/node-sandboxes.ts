@@ -14,6 +14,7 @@ import { Execution } from "./execution.ts";
 import type { LiveUpdate, StartOrder } from "./messages.ts";
 import { Serial } from "./serial.ts";
 import { startExecution } from "./start-execution.ts";
+import { type ExecutionWatcher, nobodyWatches } from "./watcher.ts";
 
 export interface SandboxParts {
   readonly journal: Journal;
@@ -26,6 +27,7 @@ export interface SandboxParts {
   readonly maxSandboxes: number;
   /** Whether the control plane has been silent for longer than the lease. */
   readonly controlPlaneAway: () => boolean;
+  readonly watcher?: ExecutionWatcher;
 }
 
 /** The sandboxes of this node: what starts, runs and ends here. */
@@ -37,6 +39,7 @@ export class NodeSandboxes {
   /** Refused from the moment at which "absent" is decided, which is before it is written. */
   readonly #promised = new Set<string>();
   readonly #onEnding: (execution: Execution) => void;
+  readonly #watcher: ExecutionWatcher;
   readonly #closing = new AbortController();
   #unsubscribe: (() => void) | undefined;
 
@@ -44,6 +47,7 @@ export class NodeSandboxes {
   constructor(parts: SandboxParts, onEnding: (execution: Execution) => void) {
     this.#parts = parts;
     this.#onEnding = onEnding;
+    this.#watcher = parts.watcher ?? nobodyWatches;
   }
 
   /** Takes over what an earlier process of this node left. Called once, before anything else. */
@@ -51,10 +55,12 @@ export class NodeSandboxes {
     // One may end between being recovered and being known here.
     const early: RunExit[] = [];
     const stopCollecting = this.#parts.runtime.onExit((exit) => early.push(exit));
-    for (const { manifest, generation, deadline } of await recoverExecutions(this.#parts)) {
+    for (const { manifest, daemonSecret, generation, deadline } of await recoverExecutions(this.#parts)) {
       const execution = this.#newExecution(manifest, generation, "running");
       execution.deadline = deadline;
+      execution.daemonSecret = daemonSecret;
       execution.logger.info({ generation }, "sandbox adopted");
+      this.#watcher.began(execution, "adopted");
     }
     stopCollecting();
     this.#unsubscribe = this.#parts.runtime.onExit((exit) => this.#exited(exit));
@@ -181,7 +187,9 @@ export class NodeSandboxes {
       throw new CastellanError("quota_exceeded", `The node is full: it runs at most ${maxSandboxes} sandboxes`);
     }
     const execution = this.#newExecution(order.manifest, generation, "starting");
-    execution.started = startExecution(this.#parts, this.#serial, execution, { epoch, order });
+    execution.started = startExecution(this.#parts, this.#serial, execution, { epoch, order }).then(() =>
+      this.#watcher.began(execution, "started"),
+    );
     // Nobody may be waiting any more when it fails.
     execution.started.catch((error: unknown) => {
       execution.logger.warn({ err: error }, "sandbox start failed");
@@ -232,6 +240,7 @@ export class NodeSandboxes {
     execution.startAbort.abort(new CastellanError("cancelled", "The sandbox was ended while it was starting"));
     this.#onEnding(execution);
     await execution.started.catch(() => undefined);
+    if (execution.seeded) await this.#watcher.ending(execution);
     await runtime.stop(executionId);
     const sequence = journal.state.takeSequence();
     await journal.record({ kind: "deleted", sandboxId, executionId, sequence, cause, at: Date.now() });
@@ -239,12 +248,14 @@ export class NodeSandboxes {
     // After the record: a manifest that is left over is known to be one.
     await manifests.remove(executionId);
     execution.logger.info({ cause }, "sandbox ended");
+    if (execution.seeded) this.#watcher.ended(execution, cause);
   }
 
   #exited({ executionId, oomKilled }: RunExit): void {
     const execution = this.#executions.get(executionId);
     if (execution === undefined || execution.phase === "ending") return;
     execution.logger.warn({ oomKilled }, "the sandbox's first process ended");
+    if (execution.seeded) this.#watcher.exited(execution, oomKilled);
     if (execution.phase === "starting") {
       const why = oomKilled ? "ran out of memory" : "ended";
       execution.startAbort.abort(new CastellanError("internal", `The sandbox ${why} while it was starting`));

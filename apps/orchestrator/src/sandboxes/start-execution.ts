@@ -1,6 +1,8 @@
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { CastellanError, type Epoch } from "@castellan/domain";
-import { daemonPort, initializeDaemon } from "../daemon/initialize-daemon.ts";
+import { daemonPort } from "../daemon/call.ts";
+import { initializeDaemon } from "../daemon/initialize-daemon.ts";
+import { daemonEnvironment } from "../daemon/secrets.ts";
 import type { Execution } from "./execution.ts";
 import { type IncomingFields, liveRecord, type StartOrder } from "./messages.ts";
 import type { SandboxParts } from "./node-sandboxes.ts";
@@ -28,6 +30,7 @@ export async function startExecution(
   try {
     const rootfs = await templates.rootfs(manifest.templateId);
     const secret = randomBytes(32).toString("hex");
+    execution.daemonSecret = secret;
     await manifests.write({ manifest, daemonSecret: secret });
     signal.throwIfAborted();
     await journal.record(
@@ -47,7 +50,7 @@ export async function startExecution(
         egress: seededEgress.value,
         // The rules say it themselves, and may have been replaced since the sandbox was created.
         allowInternet: true,
-        env: { CASTELLAN_INIT_SHA256: createHash("sha256").update(secret).digest("hex") },
+        env: daemonEnvironment(secret),
       },
       signal,
     );

@@ -4,8 +4,8 @@ import { createServer, type Server } from "node:http";
 import { connect as connectTcp, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CastellanError, type EgressPolicy } from "@castellan/domain";
-import { daemonPort } from "../daemon/initialize-daemon.ts";
-import type { NodeRuntime, Run, RunExit, RunSpec } from "../node-runtime.ts";
+import { daemonPort } from "../daemon/call.ts";
+import type { NodeRuntime, Run, RunExit, RunSpec, RunUsage } from "../node-runtime.ts";
 import { boundAddress } from "../rpc/server.ts";
 
 /** What goes wrong next, or takes long. */
@@ -13,6 +13,7 @@ export interface Faults {
   start?: Error;
   stop?: Error;
   egress?: Error;
+  usage?: Error;
   startMs?: number;
   stopMs?: number;
   egressMs?: number;
@@ -22,12 +23,23 @@ export interface Faults {
   initStatus?: number;
 }
 
+/** A daemon's log as a test fills it. */
+export interface LoopbackLog {
+  boot: string;
+  /** Sent as they are. */
+  entries: unknown[];
+  /** Paths that were asked for. */
+  readonly asked: string[];
+}
+
 /** A sandbox of this runtime: a daemon on the test's own loopback. */
 export interface LoopbackSandbox {
   readonly spec: RunSpec;
   egress: EgressPolicy;
   /** Bodies of `POST /init` with the right secret. */
   readonly inits: unknown[];
+  /** What its daemon says when it is asked for its log, with the right secret. */
+  log: LoopbackLog;
   /** Ports inside → ports of the test's own servers. */
   readonly ports: Map<number, number>;
   readonly daemon: Server;
@@ -40,6 +52,8 @@ export interface LoopbackSandbox {
 export class LoopbackRuntime implements NodeRuntime {
   readonly running = new Map<string, LoopbackSandbox>();
   readonly faults: Faults = {};
+  /** What every sandbox uses. */
+  used: RunUsage = { cpuMicros: 0, memoryBytes: 1, cacheBytes: 2, diskUsedBytes: 3, diskTotalBytes: 4 };
   /** Execution ids in the order in which they were started and stopped. */
   readonly starts: string[] = [];
   readonly stops: string[] = [];
@@ -53,6 +67,7 @@ export class LoopbackRuntime implements NodeRuntime {
     await sleep(this.faults.startMs ?? 0, undefined, { ...(signal === undefined ? {} : { signal }) });
     const ports = new Map<number, number>();
     const inits: unknown[] = [];
+    const log: LoopbackLog = { boot: "boot1", entries: [], asked: [] };
     const daemon = createServer((request, response) => {
       if (request.url === "/health") return response.writeHead(204).end();
       let body = "";
@@ -62,6 +77,11 @@ export class LoopbackRuntime implements NodeRuntime {
       request.on("end", () => {
         const secret = (request.headers.authorization ?? "").replace("Bearer ", "");
         const hash = createHash("sha256").update(secret).digest("hex");
+        if (request.url?.startsWith("/logs")) {
+          if (hash !== spec.env["CASTELLAN_LOGS_SHA256"]) return response.writeHead(401).end();
+          log.asked.push(request.url);
+          return response.writeHead(200).end(JSON.stringify({ boot: log.boot, dropped: 0, entries: log.entries }));
+        }
         if (hash !== spec.env["CASTELLAN_INIT_SHA256"]) return response.writeHead(401).end();
         if (this.faults.initStatus !== undefined) return response.writeHead(this.faults.initStatus).end("no");
         inits.push(JSON.parse(body));
@@ -73,7 +93,7 @@ export class LoopbackRuntime implements NodeRuntime {
     await once(daemon, "listening");
     const address = boundAddress(daemon.address());
     setTimeout(() => ports.set(daemonPort, address.port), this.faults.daemonAfterMs ?? 0);
-    this.running.set(spec.executionId, { spec, egress: spec.egress, inits, ports, daemon });
+    this.running.set(spec.executionId, { spec, egress: spec.egress, inits, log, ports, daemon });
     return { sandboxId: spec.sandboxId, executionId: spec.executionId };
   }
 
@@ -93,6 +113,12 @@ export class LoopbackRuntime implements NodeRuntime {
     await sleep(this.faults.egressMs ?? 0);
     if (this.faults.egress !== undefined) throw this.faults.egress;
     this.sandbox(executionId).egress = policy;
+  }
+
+  async usage(executionId: string): Promise<RunUsage> {
+    this.sandbox(executionId);
+    if (this.faults.usage !== undefined) throw this.faults.usage;
+    return { ...this.used };
   }
 
   async connect(executionId: string, port: number, signal?: AbortSignal): Promise<Socket> {

@@ -246,6 +246,54 @@ const document = {
               }
             }
           },
+          "429": {
+            "description": "The team runs as many sandboxes as it may, or the API key asks more often than it may.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Limit": {
+                "description": "Requests that the API key may make in one second, where that is limited.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Remaining": {
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Reset": {
+                "description": "Seconds until all of them may be made again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
           "500": {
             "description": "The service failed; its log says why.",
             "content": {
@@ -440,6 +488,54 @@ const document = {
           },
           "401": {
             "description": "No API key, or an unknown one.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "429": {
+            "description": "The team runs as many sandboxes as it may, or the API key asks more often than it may.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Limit": {
+                "description": "Requests that the API key may make in one second, where that is limited.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Remaining": {
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Reset": {
+                "description": "Seconds until all of them may be made again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
             "content": {
               "application/json": {
                 "schema": {
@@ -854,10 +950,27 @@ const document = {
             }
           },
           "429": {
-            "description": "The team runs as many sandboxes as it may.",
+            "description": "The team runs as many sandboxes as it may, or the API key asks more often than it may.",
             "headers": {
               "Retry-After": {
                 "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Limit": {
+                "description": "Requests that the API key may make in one second, where that is limited.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Remaining": {
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Reset": {
+                "description": "Seconds until all of them may be made again.",
                 "schema": {
                   "type": "integer"
                 }
@@ -1162,6 +1275,54 @@ const document = {
           },
           "401": {
             "description": "No API key, or an unknown one.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "429": {
+            "description": "The team runs as many sandboxes as it may, or the API key asks more often than it may.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Limit": {
+                "description": "Requests that the API key may make in one second, where that is limited.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Remaining": {
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Reset": {
+                "description": "Seconds until all of them may be made again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
             "content": {
               "application/json": {
                 "schema": {
@@ -1572,10 +1733,284 @@ const document = {
             }
           },
           "429": {
-            "description": "The team runs as many sandboxes as it may.",
+            "description": "The team runs as many sandboxes as it may, or the API key asks more often than it may.",
             "headers": {
               "Retry-After": {
                 "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Limit": {
+                "description": "Requests that the API key may make in one second, where that is limited.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Remaining": {
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Reset": {
+                "description": "Seconds until all of them may be made again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "500": {
+            "description": "The service failed; its log says why.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "503": {
+            "description": "Not now; try again.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    },
+    "/sandboxes/metrics": {
+      "get": {
+        "operationId": "listSandboxMetrics",
+        "summary": "The newest measurement of each of several sandboxes",
+        "description": "A sandbox that does not run, is another team's, has not been measured yet, or whose node does not answer is left\nout of the answer.\n",
+        "tags": [
+          "sandboxes"
+        ],
+        "parameters": [
+          {
+            "name": "sandbox_ids",
+            "in": "query",
+            "required": true,
+            "description": "Ids, joined with commas.",
+            "style": "form",
+            "explode": false,
+            "schema": {
+              "type": "array",
+              "minItems": 1,
+              "maxItems": 100,
+              "uniqueItems": true,
+              "items": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": 128
+              }
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "The measurements by sandbox id.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "sandboxes"
+                  ],
+                  "properties": {
+                    "sandboxes": {
+                      "type": "object",
+                      "additionalProperties": {
+                        "type": "object",
+                        "required": [
+                          "timestamp",
+                          "timestampUnix",
+                          "cpuCount",
+                          "cpuUsedPct",
+                          "memUsed",
+                          "memTotal",
+                          "memCache",
+                          "diskUsed",
+                          "diskTotal"
+                        ],
+                        "properties": {
+                          "timestamp": {
+                            "type": "string",
+                            "format": "date-time"
+                          },
+                          "timestampUnix": {
+                            "type": "integer",
+                            "format": "int64",
+                            "description": "Seconds since 1970."
+                          },
+                          "cpuCount": {
+                            "type": "integer",
+                            "format": "int32"
+                          },
+                          "cpuUsedPct": {
+                            "type": "number",
+                            "format": "float",
+                            "description": "Share of all its processors that it used since the measurement before, 0 to 100."
+                          },
+                          "memUsed": {
+                            "type": "integer",
+                            "format": "int64",
+                            "description": "Bytes without those of `memCache`."
+                          },
+                          "memTotal": {
+                            "type": "integer",
+                            "format": "int64",
+                            "description": "Bytes that it may use."
+                          },
+                          "memCache": {
+                            "type": "integer",
+                            "format": "int64",
+                            "description": "Bytes of files in memory that it would do without."
+                          },
+                          "diskUsed": {
+                            "type": "integer",
+                            "format": "int64",
+                            "description": "Bytes of the sandbox's own file system."
+                          },
+                          "diskTotal": {
+                            "type": "integer",
+                            "format": "int64"
+                          }
+                        }
+                      }
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "400": {
+            "description": "The request does not make sense; nothing changed.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "401": {
+            "description": "No API key, or an unknown one.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "429": {
+            "description": "The team runs as many sandboxes as it may, or the API key asks more often than it may.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Limit": {
+                "description": "Requests that the API key may make in one second, where that is limited.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Remaining": {
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Reset": {
+                "description": "Seconds until all of them may be made again.",
                 "schema": {
                   "type": "integer"
                 }
@@ -1920,6 +2355,54 @@ const document = {
               }
             }
           },
+          "429": {
+            "description": "The team runs as many sandboxes as it may, or the API key asks more often than it may.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Limit": {
+                "description": "Requests that the API key may make in one second, where that is limited.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Remaining": {
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Reset": {
+                "description": "Seconds until all of them may be made again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
           "500": {
             "description": "The service failed; its log says why.",
             "content": {
@@ -2034,6 +2517,940 @@ const document = {
           },
           "404": {
             "description": "There is no such thing, or it belongs to another team.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "429": {
+            "description": "The team runs as many sandboxes as it may, or the API key asks more often than it may.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Limit": {
+                "description": "Requests that the API key may make in one second, where that is limited.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Remaining": {
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Reset": {
+                "description": "Seconds until all of them may be made again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "500": {
+            "description": "The service failed; its log says why.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "503": {
+            "description": "Not now; try again.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    },
+    "/sandboxes/{sandboxID}/metrics": {
+      "parameters": [
+        {
+          "name": "sandboxID",
+          "in": "path",
+          "required": true,
+          "description": "As `i` and 20 lower-case letters or digits; the older `id-client` form is accepted.",
+          "schema": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 128
+          }
+        }
+      ],
+      "get": {
+        "operationId": "getSandboxMetrics",
+        "summary": "What the sandbox used over time",
+        "description": "Measured every 5 s by the node, the first time about a second after the start. The last 45 minutes are there as\nthey were measured; before that the largest values of at most 720 intervals, so that all of the sandbox's life is\nthere. A restart of the node's process begins anew. Empty for a paused sandbox.\n",
+        "tags": [
+          "sandboxes"
+        ],
+        "parameters": [
+          {
+            "name": "start",
+            "in": "query",
+            "description": "Unix time in seconds; nothing older.",
+            "schema": {
+              "type": "integer",
+              "format": "int64",
+              "minimum": 0,
+              "maximum": 9007199254740
+            }
+          },
+          {
+            "name": "end",
+            "in": "query",
+            "description": "Unix time in seconds; nothing newer.",
+            "schema": {
+              "type": "integer",
+              "format": "int64",
+              "minimum": 0,
+              "maximum": 9007199254740
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "The measurements, oldest first.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "array",
+                  "items": {
+                    "type": "object",
+                    "required": [
+                      "timestamp",
+                      "timestampUnix",
+                      "cpuCount",
+                      "cpuUsedPct",
+                      "memUsed",
+                      "memTotal",
+                      "memCache",
+                      "diskUsed",
+                      "diskTotal"
+                    ],
+                    "properties": {
+                      "timestamp": {
+                        "type": "string",
+                        "format": "date-time"
+                      },
+                      "timestampUnix": {
+                        "type": "integer",
+                        "format": "int64",
+                        "description": "Seconds since 1970."
+                      },
+                      "cpuCount": {
+                        "type": "integer",
+                        "format": "int32"
+                      },
+                      "cpuUsedPct": {
+                        "type": "number",
+                        "format": "float",
+                        "description": "Share of all its processors that it used since the measurement before, 0 to 100."
+                      },
+                      "memUsed": {
+                        "type": "integer",
+                        "format": "int64",
+                        "description": "Bytes without those of `memCache`."
+                      },
+                      "memTotal": {
+                        "type": "integer",
+                        "format": "int64",
+                        "description": "Bytes that it may use."
+                      },
+                      "memCache": {
+                        "type": "integer",
+                        "format": "int64",
+                        "description": "Bytes of files in memory that it would do without."
+                      },
+                      "diskUsed": {
+                        "type": "integer",
+                        "format": "int64",
+                        "description": "Bytes of the sandbox's own file system."
+                      },
+                      "diskTotal": {
+                        "type": "integer",
+                        "format": "int64"
+                      }
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "400": {
+            "description": "The request does not make sense; nothing changed.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "401": {
+            "description": "No API key, or an unknown one.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "404": {
+            "description": "There is no such thing, or it belongs to another team.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "429": {
+            "description": "The team runs as many sandboxes as it may, or the API key asks more often than it may.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Limit": {
+                "description": "Requests that the API key may make in one second, where that is limited.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Remaining": {
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Reset": {
+                "description": "Seconds until all of them may be made again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "500": {
+            "description": "The service failed; its log says why.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "503": {
+            "description": "Not now; try again.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    },
+    "/sandboxes/{sandboxID}/logs": {
+      "parameters": [
+        {
+          "name": "sandboxID",
+          "in": "path",
+          "required": true,
+          "description": "As `i` and 20 lower-case letters or digits; the older `id-client` form is accepted.",
+          "schema": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 128
+          }
+        }
+      ],
+      "get": {
+        "operationId": "getSandboxLogs",
+        "summary": "What its node and its daemon say about the sandbox, oldest first",
+        "description": "Starts, ends and processes with their ids and results; never command lines, variables or tokens. At least the\nlast 256 KiB of each sandbox, and for 24 hours after its end as long as its node has kept it.\n",
+        "tags": [
+          "sandboxes"
+        ],
+        "parameters": [
+          {
+            "name": "start",
+            "in": "query",
+            "description": "Unix time in milliseconds; nothing older.",
+            "schema": {
+              "type": "integer",
+              "format": "int64",
+              "minimum": 0,
+              "maximum": 9007199254740991
+            }
+          },
+          {
+            "name": "limit",
+            "in": "query",
+            "schema": {
+              "type": "integer",
+              "format": "int32",
+              "minimum": 0,
+              "maximum": 10000,
+              "default": 1000
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "The same lines twice, as text and in parts.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "logs",
+                    "logEntries"
+                  ],
+                  "properties": {
+                    "logs": {
+                      "type": "array",
+                      "items": {
+                        "type": "object",
+                        "required": [
+                          "timestamp",
+                          "line"
+                        ],
+                        "properties": {
+                          "timestamp": {
+                            "type": "string",
+                            "format": "date-time"
+                          },
+                          "line": {
+                            "type": "string",
+                            "description": "A JSON object with at least `level`, `logger` and `message`."
+                          }
+                        }
+                      }
+                    },
+                    "logEntries": {
+                      "type": "array",
+                      "items": {
+                        "type": "object",
+                        "required": [
+                          "timestamp",
+                          "level",
+                          "message",
+                          "fields"
+                        ],
+                        "properties": {
+                          "timestamp": {
+                            "type": "string",
+                            "format": "date-time"
+                          },
+                          "level": {
+                            "type": "string",
+                            "enum": [
+                              "debug",
+                              "info",
+                              "warn",
+                              "error"
+                            ]
+                          },
+                          "message": {
+                            "type": "string"
+                          },
+                          "fields": {
+                            "type": "object",
+                            "additionalProperties": {
+                              "type": "string"
+                            }
+                          }
+                        }
+                      }
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "400": {
+            "description": "The request does not make sense; nothing changed.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "401": {
+            "description": "No API key, or an unknown one.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "404": {
+            "description": "There is no such thing, or it belongs to another team.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "429": {
+            "description": "The team runs as many sandboxes as it may, or the API key asks more often than it may.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Limit": {
+                "description": "Requests that the API key may make in one second, where that is limited.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Remaining": {
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Reset": {
+                "description": "Seconds until all of them may be made again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "500": {
+            "description": "The service failed; its log says why.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "503": {
+            "description": "Not now; try again.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    },
+    "/v2/sandboxes/{sandboxID}/logs": {
+      "parameters": [
+        {
+          "name": "sandboxID",
+          "in": "path",
+          "required": true,
+          "description": "As `i` and 20 lower-case letters or digits; the older `id-client` form is accepted.",
+          "schema": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 128
+          }
+        }
+      ],
+      "get": {
+        "operationId": "getSandboxLogsV2",
+        "summary": "What its node and its daemon say about the sandbox, a page at a time",
+        "tags": [
+          "sandboxes"
+        ],
+        "parameters": [
+          {
+            "name": "cursor",
+            "in": "query",
+            "description": "Unix time in milliseconds at which the page begins. Absent, the end from which it is read.",
+            "schema": {
+              "type": "integer",
+              "format": "int64",
+              "minimum": 0,
+              "maximum": 9007199254740991
+            }
+          },
+          {
+            "name": "limit",
+            "in": "query",
+            "schema": {
+              "type": "integer",
+              "format": "int32",
+              "minimum": 0,
+              "maximum": 1000,
+              "default": 1000
+            }
+          },
+          {
+            "name": "direction",
+            "in": "query",
+            "description": "Oldest first, or newest first.",
+            "schema": {
+              "type": "string",
+              "enum": [
+                "forward",
+                "backward"
+              ],
+              "default": "backward"
+            }
+          },
+          {
+            "name": "level",
+            "in": "query",
+            "description": "Lines below this level are left out.",
+            "schema": {
+              "type": "string",
+              "enum": [
+                "debug",
+                "info",
+                "warn",
+                "error"
+              ]
+            }
+          },
+          {
+            "name": "search",
+            "in": "query",
+            "description": "A part of the message, its case included.",
+            "schema": {
+              "type": "string",
+              "maxLength": 256
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "The lines.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "logs"
+                  ],
+                  "properties": {
+                    "logs": {
+                      "type": "array",
+                      "items": {
+                        "type": "object",
+                        "required": [
+                          "timestamp",
+                          "level",
+                          "message",
+                          "fields"
+                        ],
+                        "properties": {
+                          "timestamp": {
+                            "type": "string",
+                            "format": "date-time"
+                          },
+                          "level": {
+                            "type": "string",
+                            "enum": [
+                              "debug",
+                              "info",
+                              "warn",
+                              "error"
+                            ]
+                          },
+                          "message": {
+                            "type": "string"
+                          },
+                          "fields": {
+                            "type": "object",
+                            "additionalProperties": {
+                              "type": "string"
+                            }
+                          }
+                        }
+                      }
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "400": {
+            "description": "The request does not make sense; nothing changed.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "401": {
+            "description": "No API key, or an unknown one.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "404": {
+            "description": "There is no such thing, or it belongs to another team.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "429": {
+            "description": "The team runs as many sandboxes as it may, or the API key asks more often than it may.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Limit": {
+                "description": "Requests that the API key may make in one second, where that is limited.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Remaining": {
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Reset": {
+                "description": "Seconds until all of them may be made again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
             "content": {
               "application/json": {
                 "schema": {
@@ -2274,6 +3691,54 @@ const document = {
           },
           "415": {
             "description": "The body is of a media type that this operation does not take.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "429": {
+            "description": "The team runs as many sandboxes as it may, or the API key asks more often than it may.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Limit": {
+                "description": "Requests that the API key may make in one second, where that is limited.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Remaining": {
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Reset": {
+                "description": "Seconds until all of them may be made again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
             "content": {
               "application/json": {
                 "schema": {
@@ -2773,6 +4238,54 @@ const document = {
               }
             }
           },
+          "429": {
+            "description": "The team runs as many sandboxes as it may, or the API key asks more often than it may.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Limit": {
+                "description": "Requests that the API key may make in one second, where that is limited.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Remaining": {
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Reset": {
+                "description": "Seconds until all of them may be made again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
           "500": {
             "description": "The service failed; its log says why.",
             "content": {
@@ -3040,6 +4553,54 @@ const document = {
           },
           "415": {
             "description": "The body is of a media type that this operation does not take.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "429": {
+            "description": "The team runs as many sandboxes as it may, or the API key asks more often than it may.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Limit": {
+                "description": "Requests that the API key may make in one second, where that is limited.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Remaining": {
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Reset": {
+                "description": "Seconds until all of them may be made again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
             "content": {
               "application/json": {
                 "schema": {
@@ -3346,6 +4907,54 @@ const document = {
               }
             }
           },
+          "429": {
+            "description": "The team runs as many sandboxes as it may, or the API key asks more often than it may.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Limit": {
+                "description": "Requests that the API key may make in one second, where that is limited.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Remaining": {
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Reset": {
+                "description": "Seconds until all of them may be made again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
           "500": {
             "description": "The service failed; its log says why.",
             "content": {
@@ -3513,6 +5122,54 @@ const document = {
           },
           "404": {
             "description": "There is no such thing, or it belongs to another team.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "429": {
+            "description": "The team runs as many sandboxes as it may, or the API key asks more often than it may.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Limit": {
+                "description": "Requests that the API key may make in one second, where that is limited.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Remaining": {
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Reset": {
+                "description": "Seconds until all of them may be made again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
             "content": {
               "application/json": {
                 "schema": {
@@ -3856,6 +5513,54 @@ const document = {
           },
           "415": {
             "description": "The body is of a media type that this operation does not take.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "429": {
+            "description": "The team runs as many sandboxes as it may, or the API key asks more often than it may.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Limit": {
+                "description": "Requests that the API key may make in one second, where that is limited.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Remaining": {
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Reset": {
+                "description": "Seconds until all of them may be made again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
             "content": {
               "application/json": {
                 "schema": {
@@ -4604,10 +6309,27 @@ const document = {
         }
       },
       "TooManyRequests": {
-        "description": "The team runs as many sandboxes as it may.",
+        "description": "The team runs as many sandboxes as it may, or the API key asks more often than it may.",
         "headers": {
           "Retry-After": {
             "description": "Seconds to wait before trying again.",
+            "schema": {
+              "type": "integer"
+            }
+          },
+          "RateLimit-Limit": {
+            "description": "Requests that the API key may make in one second, where that is limited.",
+            "schema": {
+              "type": "integer"
+            }
+          },
+          "RateLimit-Remaining": {
+            "schema": {
+              "type": "integer"
+            }
+          },
+          "RateLimit-Reset": {
+            "description": "Seconds until all of them may be made again.",
             "schema": {
               "type": "integer"
             }
@@ -4829,6 +6551,301 @@ const document = {
           "running",
           "paused"
         ]
+      },
+      "SandboxMetric": {
+        "type": "object",
+        "required": [
+          "timestamp",
+          "timestampUnix",
+          "cpuCount",
+          "cpuUsedPct",
+          "memUsed",
+          "memTotal",
+          "memCache",
+          "diskUsed",
+          "diskTotal"
+        ],
+        "properties": {
+          "timestamp": {
+            "type": "string",
+            "format": "date-time"
+          },
+          "timestampUnix": {
+            "type": "integer",
+            "format": "int64",
+            "description": "Seconds since 1970."
+          },
+          "cpuCount": {
+            "type": "integer",
+            "format": "int32"
+          },
+          "cpuUsedPct": {
+            "type": "number",
+            "format": "float",
+            "description": "Share of all its processors that it used since the measurement before, 0 to 100."
+          },
+          "memUsed": {
+            "type": "integer",
+            "format": "int64",
+            "description": "Bytes without those of `memCache`."
+          },
+          "memTotal": {
+            "type": "integer",
+            "format": "int64",
+            "description": "Bytes that it may use."
+          },
+          "memCache": {
+            "type": "integer",
+            "format": "int64",
+            "description": "Bytes of files in memory that it would do without."
+          },
+          "diskUsed": {
+            "type": "integer",
+            "format": "int64",
+            "description": "Bytes of the sandbox's own file system."
+          },
+          "diskTotal": {
+            "type": "integer",
+            "format": "int64"
+          }
+        }
+      },
+      "SandboxesWithMetrics": {
+        "type": "object",
+        "required": [
+          "sandboxes"
+        ],
+        "properties": {
+          "sandboxes": {
+            "type": "object",
+            "additionalProperties": {
+              "type": "object",
+              "required": [
+                "timestamp",
+                "timestampUnix",
+                "cpuCount",
+                "cpuUsedPct",
+                "memUsed",
+                "memTotal",
+                "memCache",
+                "diskUsed",
+                "diskTotal"
+              ],
+              "properties": {
+                "timestamp": {
+                  "type": "string",
+                  "format": "date-time"
+                },
+                "timestampUnix": {
+                  "type": "integer",
+                  "format": "int64",
+                  "description": "Seconds since 1970."
+                },
+                "cpuCount": {
+                  "type": "integer",
+                  "format": "int32"
+                },
+                "cpuUsedPct": {
+                  "type": "number",
+                  "format": "float",
+                  "description": "Share of all its processors that it used since the measurement before, 0 to 100."
+                },
+                "memUsed": {
+                  "type": "integer",
+                  "format": "int64",
+                  "description": "Bytes without those of `memCache`."
+                },
+                "memTotal": {
+                  "type": "integer",
+                  "format": "int64",
+                  "description": "Bytes that it may use."
+                },
+                "memCache": {
+                  "type": "integer",
+                  "format": "int64",
+                  "description": "Bytes of files in memory that it would do without."
+                },
+                "diskUsed": {
+                  "type": "integer",
+                  "format": "int64",
+                  "description": "Bytes of the sandbox's own file system."
+                },
+                "diskTotal": {
+                  "type": "integer",
+                  "format": "int64"
+                }
+              }
+            }
+          }
+        }
+      },
+      "LogLevel": {
+        "type": "string",
+        "enum": [
+          "debug",
+          "info",
+          "warn",
+          "error"
+        ]
+      },
+      "SandboxLog": {
+        "type": "object",
+        "required": [
+          "timestamp",
+          "line"
+        ],
+        "properties": {
+          "timestamp": {
+            "type": "string",
+            "format": "date-time"
+          },
+          "line": {
+            "type": "string",
+            "description": "A JSON object with at least `level`, `logger` and `message`."
+          }
+        }
+      },
+      "SandboxLogEntry": {
+        "type": "object",
+        "required": [
+          "timestamp",
+          "level",
+          "message",
+          "fields"
+        ],
+        "properties": {
+          "timestamp": {
+            "type": "string",
+            "format": "date-time"
+          },
+          "level": {
+            "type": "string",
+            "enum": [
+              "debug",
+              "info",
+              "warn",
+              "error"
+            ]
+          },
+          "message": {
+            "type": "string"
+          },
+          "fields": {
+            "type": "object",
+            "additionalProperties": {
+              "type": "string"
+            }
+          }
+        }
+      },
+      "SandboxLogs": {
+        "type": "object",
+        "required": [
+          "logs",
+          "logEntries"
+        ],
+        "properties": {
+          "logs": {
+            "type": "array",
+            "items": {
+              "type": "object",
+              "required": [
+                "timestamp",
+                "line"
+              ],
+              "properties": {
+                "timestamp": {
+                  "type": "string",
+                  "format": "date-time"
+                },
+                "line": {
+                  "type": "string",
+                  "description": "A JSON object with at least `level`, `logger` and `message`."
+                }
+              }
+            }
+          },
+          "logEntries": {
+            "type": "array",
+            "items": {
+              "type": "object",
+              "required": [
+                "timestamp",
+                "level",
+                "message",
+                "fields"
+              ],
+              "properties": {
+                "timestamp": {
+                  "type": "string",
+                  "format": "date-time"
+                },
+                "level": {
+                  "type": "string",
+                  "enum": [
+                    "debug",
+                    "info",
+                    "warn",
+                    "error"
+                  ]
+                },
+                "message": {
+                  "type": "string"
+                },
+                "fields": {
+                  "type": "object",
+                  "additionalProperties": {
+                    "type": "string"
+                  }
+                }
+              }
+            }
+          }
+        }
+      },
+      "SandboxLogsV2": {
+        "type": "object",
+        "required": [
+          "logs"
+        ],
+        "properties": {
+          "logs": {
+            "type": "array",
+            "items": {
+              "type": "object",
+              "required": [
+                "timestamp",
+                "level",
+                "message",
+                "fields"
+              ],
+              "properties": {
+                "timestamp": {
+                  "type": "string",
+                  "format": "date-time"
+                },
+                "level": {
+                  "type": "string",
+                  "enum": [
+                    "debug",
+                    "info",
+                    "warn",
+                    "error"
+                  ]
+                },
+                "message": {
+                  "type": "string"
+                },
+                "fields": {
+                  "type": "object",
+                  "additionalProperties": {
+                    "type": "string"
+                  }
+                }
+              }
+            }
+          }
+        }
       },
       "Metadata": {
         "type": "object",

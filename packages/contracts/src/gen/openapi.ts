@@ -74,6 +74,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sandboxes/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The newest measurement of each of several sandboxes
+         * @description A sandbox that does not run, is another team's, has not been measured yet, or whose node does not answer is left
+         *     out of the answer.
+         */
+        get: operations["listSandboxMetrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/sandboxes/{sandboxID}": {
         parameters: {
             query?: never;
@@ -90,6 +111,75 @@ export interface paths {
         post?: never;
         /** End a sandbox */
         delete: operations["killSandbox"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sandboxes/{sandboxID}/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As `i` and 20 lower-case letters or digits; the older `id-client` form is accepted. */
+                sandboxID: components["parameters"]["SandboxID"];
+            };
+            cookie?: never;
+        };
+        /**
+         * What the sandbox used over time
+         * @description Measured every 5 s by the node, the first time about a second after the start. The last 45 minutes are there as
+         *     they were measured; before that the largest values of at most 720 intervals, so that all of the sandbox's life is
+         *     there. A restart of the node's process begins anew. Empty for a paused sandbox.
+         */
+        get: operations["getSandboxMetrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sandboxes/{sandboxID}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As `i` and 20 lower-case letters or digits; the older `id-client` form is accepted. */
+                sandboxID: components["parameters"]["SandboxID"];
+            };
+            cookie?: never;
+        };
+        /**
+         * What its node and its daemon say about the sandbox, oldest first
+         * @description Starts, ends and processes with their ids and results; never command lines, variables or tokens. At least the
+         *     last 256 KiB of each sandbox, and for 24 hours after its end as long as its node has kept it.
+         */
+        get: operations["getSandboxLogs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v2/sandboxes/{sandboxID}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As `i` and 20 lower-case letters or digits; the older `id-client` form is accepted. */
+                sandboxID: components["parameters"]["SandboxID"];
+            };
+            cookie?: never;
+        };
+        /** What its node and its daemon say about the sandbox, a page at a time */
+        get: operations["getSandboxLogsV2"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -274,6 +364,73 @@ export interface components {
         };
         /** @enum {string} */
         SandboxState: "running" | "paused";
+        SandboxMetric: {
+            /** Format: date-time */
+            timestamp: string;
+            /**
+             * Format: int64
+             * @description Seconds since 1970.
+             */
+            timestampUnix: number;
+            /** Format: int32 */
+            cpuCount: number;
+            /**
+             * Format: float
+             * @description Share of all its processors that it used since the measurement before, 0 to 100.
+             */
+            cpuUsedPct: number;
+            /**
+             * Format: int64
+             * @description Bytes without those of `memCache`.
+             */
+            memUsed: number;
+            /**
+             * Format: int64
+             * @description Bytes that it may use.
+             */
+            memTotal: number;
+            /**
+             * Format: int64
+             * @description Bytes of files in memory that it would do without.
+             */
+            memCache: number;
+            /**
+             * Format: int64
+             * @description Bytes of the sandbox's own file system.
+             */
+            diskUsed: number;
+            /** Format: int64 */
+            diskTotal: number;
+        };
+        SandboxesWithMetrics: {
+            sandboxes: {
+                [key: string]: components["schemas"]["SandboxMetric"];
+            };
+        };
+        /** @enum {string} */
+        LogLevel: "debug" | "info" | "warn" | "error";
+        SandboxLog: {
+            /** Format: date-time */
+            timestamp: string;
+            /** @description A JSON object with at least `level`, `logger` and `message`. */
+            line: string;
+        };
+        SandboxLogEntry: {
+            /** Format: date-time */
+            timestamp: string;
+            level: components["schemas"]["LogLevel"];
+            message: string;
+            fields: {
+                [key: string]: string;
+            };
+        };
+        SandboxLogs: {
+            logs: components["schemas"]["SandboxLog"][];
+            logEntries: components["schemas"]["SandboxLogEntry"][];
+        };
+        SandboxLogsV2: {
+            logs: components["schemas"]["SandboxLogEntry"][];
+        };
         Metadata: {
             [key: string]: string;
         };
@@ -586,11 +743,16 @@ export interface components {
                 "application/json": components["schemas"]["Error"];
             };
         };
-        /** @description The team runs as many sandboxes as it may. */
+        /** @description The team runs as many sandboxes as it may, or the API key asks more often than it may. */
         TooManyRequests: {
             headers: {
                 /** @description Seconds to wait before trying again. */
                 "Retry-After"?: number;
+                /** @description Requests that the API key may make in one second, where that is limited. */
+                "RateLimit-Limit"?: number;
+                "RateLimit-Remaining"?: number;
+                /** @description Seconds until all of them may be made again. */
+                "RateLimit-Reset"?: number;
                 [name: string]: unknown;
             };
             content: {
@@ -697,6 +859,7 @@ export interface operations {
                 };
             };
             401: components["responses"]["Unauthorized"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerError"];
             503: components["responses"]["Unavailable"];
         };
@@ -727,6 +890,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerError"];
             503: components["responses"]["Unavailable"];
         };
@@ -793,6 +957,7 @@ export interface operations {
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerError"];
             503: components["responses"]["Unavailable"];
         };
@@ -813,6 +978,34 @@ export interface operations {
             404: components["responses"]["NotFound"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listSandboxMetrics: {
+        parameters: {
+            query: {
+                /** @description Ids, joined with commas. */
+                sandbox_ids: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The measurements by sandbox id. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SandboxesWithMetrics"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerError"];
             503: components["responses"]["Unavailable"];
@@ -842,6 +1035,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerError"];
             503: components["responses"]["Unavailable"];
         };
@@ -868,6 +1062,113 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getSandboxMetrics: {
+        parameters: {
+            query?: {
+                /** @description Unix time in seconds; nothing older. */
+                start?: number;
+                /** @description Unix time in seconds; nothing newer. */
+                end?: number;
+            };
+            header?: never;
+            path: {
+                /** @description As `i` and 20 lower-case letters or digits; the older `id-client` form is accepted. */
+                sandboxID: components["parameters"]["SandboxID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The measurements, oldest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SandboxMetric"][];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getSandboxLogs: {
+        parameters: {
+            query?: {
+                /** @description Unix time in milliseconds; nothing older. */
+                start?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description As `i` and 20 lower-case letters or digits; the older `id-client` form is accepted. */
+                sandboxID: components["parameters"]["SandboxID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The same lines twice, as text and in parts. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SandboxLogs"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getSandboxLogsV2: {
+        parameters: {
+            query?: {
+                /** @description Unix time in milliseconds at which the page begins. Absent, the end from which it is read. */
+                cursor?: number;
+                limit?: number;
+                /** @description Oldest first, or newest first. */
+                direction?: "forward" | "backward";
+                /** @description Lines below this level are left out. */
+                level?: components["schemas"]["LogLevel"];
+                /** @description A part of the message, its case included. */
+                search?: string;
+            };
+            header?: never;
+            path: {
+                /** @description As `i` and 20 lower-case letters or digits; the older `id-client` form is accepted. */
+                sandboxID: components["parameters"]["SandboxID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The lines. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SandboxLogsV2"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerError"];
             503: components["responses"]["Unavailable"];
         };
@@ -903,6 +1204,7 @@ export interface operations {
             409: components["responses"]["Conflict"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerError"];
             503: components["responses"]["Unavailable"];
         };
@@ -979,6 +1281,7 @@ export interface operations {
             409: components["responses"]["Conflict"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerError"];
             503: components["responses"]["Unavailable"];
         };
@@ -1002,6 +1305,7 @@ export interface operations {
             409: components["responses"]["Conflict"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerError"];
             503: components["responses"]["Unavailable"];
         };
@@ -1025,6 +1329,7 @@ export interface operations {
             409: components["responses"]["Conflict"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerError"];
             503: components["responses"]["Unavailable"];
         };
@@ -1045,6 +1350,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerError"];
             503: components["responses"]["Unavailable"];
         };
@@ -1095,6 +1401,7 @@ export interface operations {
             };
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerError"];
             503: components["responses"]["Unavailable"];
         };

@@ -15,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file orchestrator/v1/sandbox.proto.
  */
 export const file_orchestrator_v1_sandbox: GenFile = /*@__PURE__*/
-  fileDesc("Ch1vcmNoZXN0cmF0b3IvdjEvc2FuZGJveC5wcm90bxIPb3JjaGVzdHJhdG9yLnYxIvkFCg9TYW5kYm94TWFuaWZlc3QSEgoKc2FuZGJveF9pZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkSEgoKZ2VuZXJhdGlvbhgDIAEoBBIPCgd0ZWFtX2lkGAQgASgJEhMKC3RlbXBsYXRlX2lkGAUgASgJEhYKDnRlbXBsYXRlX2FsaWFzGAYgASgJEhIKCmFwaV9rZXlfaWQYByABKAkSFQoNc3RhcnRlZF9hdF91cxgIIAEoAxI0CglyZXNvdXJjZXMYCSABKAsyIS5vcmNoZXN0cmF0b3IudjEuU2FuZGJveFJlc291cmNlcxIOCgZzZWN1cmUYCiABKAgSGQoRZW52ZF9hY2Nlc3NfdG9rZW4YCyABKAkSHAoUdHJhZmZpY19hY2Nlc3NfdG9rZW4YDCABKAkSPwoIZW52X3ZhcnMYDSADKAsyLS5vcmNoZXN0cmF0b3IudjEuU2FuZGJveE1hbmlmZXN0LkVudlZhcnNFbnRyeRI0CglsaWZlY3ljbGUYDiABKAsyIS5vcmNoZXN0cmF0b3IudjEuU2FuZGJveExpZmVjeWNsZRI4CghtZXRhZGF0YRgPIAEoCzImLm9yY2hlc3RyYXRvci52MS5TYW5kYm94TWV0YWRhdGFVcGRhdGUSNwoIZW5kX3RpbWUYECABKAsyJS5vcmNoZXN0cmF0b3IudjEuU2FuZGJveEVuZFRpbWVVcGRhdGUSNAoGZWdyZXNzGBEgASgLMiQub3JjaGVzdHJhdG9yLnYxLlNhbmRib3hFZ3Jlc3NVcGRhdGUSHAoUYWxsb3dfcHVibGljX3RyYWZmaWMYEiABKAgSIgoVYWxsb3dfaW50ZXJuZXRfYWNjZXNzGBMgASgISACIAQESFAoMZW52ZF92ZXJzaW9uGBQgASgJGi4KDEVudlZhcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQhgKFl9hbGxvd19pbnRlcm5ldF9hY2Nlc3MiSQoQU2FuZGJveFJlc291cmNlcxIRCgljcHVfY291bnQYASABKA0SEQoJbWVtb3J5X21iGAIgASgNEg8KB2Rpc2tfbWIYAyABKA0iVgoQU2FuZGJveExpZmVjeWNsZRISCgphdXRvX3BhdXNlGAEgASgIEhkKEWF1dG9fcGF1c2VfbWVtb3J5GAIgASgIEhMKC2F1dG9fcmVzdW1lGAMgASgIIp8BChVTYW5kYm94TWV0YWRhdGFVcGRhdGUSRAoHZW50cmllcxgBIAMoCzIzLm9yY2hlc3RyYXRvci52MS5TYW5kYm94TWV0YWRhdGFVcGRhdGUuRW50cmllc0VudHJ5EhAKCHJldmlzaW9uGAIgASgEGi4KDEVudHJpZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIlEKFFNhbmRib3hFbmRUaW1lVXBkYXRlEhEKCWVuZF9hdF91cxgBIAEoAxIUCgxyZW1haW5pbmdfbXMYAiABKAMSEAoIcmV2aXNpb24YAyABKAQiMwoMRWdyZXNzUG9saWN5EhEKCWFsbG93X291dBgBIAMoCRIQCghkZW55X291dBgCIAMoCSJWChNTYW5kYm94RWdyZXNzVXBkYXRlEi0KBnBvbGljeRgBIAEoCzIdLm9yY2hlc3RyYXRvci52MS5FZ3Jlc3NQb2xpY3kSEAoIcmV2aXNpb24YAiABKAQiWQoUU2FuZGJveENyZWF0ZVJlcXVlc3QSDQoFZXBvY2gYASABKAQSMgoIbWFuaWZlc3QYAiABKAsyIC5vcmNoZXN0cmF0b3IudjEuU2FuZGJveE1hbmlmZXN0ImsKFVNhbmRib3hDcmVhdGVSZXNwb25zZRIPCgdib290X2lkGAEgASgJEg0KBWVwb2NoGAIgASgEEjIKB2FwcGxpZWQYAyABKAsyIS5vcmNoZXN0cmF0b3IudjEuQXBwbGllZFJldmlzaW9ucyKsAgoUU2FuZGJveFVwZGF0ZVJlcXVlc3QSDQoFZXBvY2gYASABKAQSEgoKc2FuZGJveF9pZBgCIAEoCRIUCgxleGVjdXRpb25faWQYAyABKAkSPAoIZW5kX3RpbWUYBCABKAsyJS5vcmNoZXN0cmF0b3IudjEuU2FuZGJveEVuZFRpbWVVcGRhdGVIAIgBARI5CgZlZ3Jlc3MYBSABKAsyJC5vcmNoZXN0cmF0b3IudjEuU2FuZGJveEVncmVzc1VwZGF0ZUgBiAEBEj0KCG1ldGFkYXRhGAYgASgLMiYub3JjaGVzdHJhdG9yLnYxLlNhbmRib3hNZXRhZGF0YVVwZGF0ZUgCiAEBQgsKCV9lbmRfdGltZUIJCgdfZWdyZXNzQgsKCV9tZXRhZGF0YSJGChBBcHBsaWVkUmV2aXNpb25zEhAKCG1ldGFkYXRhGAEgASgEEhAKCGVuZF90aW1lGAIgASgEEg4KBmVncmVzcxgDIAEoBCK1AQoTU2FuZGJveFVwZGF0ZVJlc3VsdBISCgpzYW5kYm94X2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIvCgdvdXRjb21lGAMgASgOMh4ub3JjaGVzdHJhdG9yLnYxLlVwZGF0ZU91dGNvbWUSMgoHYXBwbGllZBgEIAEoCzIhLm9yY2hlc3RyYXRvci52MS5BcHBsaWVkUmV2aXNpb25zEg8KB21lc3NhZ2UYBSABKAkibQoVU2FuZGJveFVwZGF0ZVJlc3BvbnNlEg8KB2Jvb3RfaWQYASABKAkSDQoFZXBvY2gYAiABKAQSNAoGcmVzdWx0GAMgASgLMiQub3JjaGVzdHJhdG9yLnYxLlNhbmRib3hVcGRhdGVSZXN1bHQiTQoTVXBkYXRlU3RyZWFtUmVxdWVzdBI2Cgd1cGRhdGVzGAEgAygLMiUub3JjaGVzdHJhdG9yLnYxLlNhbmRib3hVcGRhdGVSZXF1ZXN0Im0KFFVwZGF0ZVN0cmVhbVJlc3BvbnNlEg8KB2Jvb3RfaWQYASABKAkSDQoFZXBvY2gYAiABKAQSNQoHcmVzdWx0cxgDIAMoCzIkLm9yY2hlc3RyYXRvci52MS5TYW5kYm94VXBkYXRlUmVzdWx0ImAKElNhbmRib3hMaXN0UmVxdWVzdBINCgVlcG9jaBgBIAEoBBIZChFpbmNsdWRlX21hbmlmZXN0cxgCIAEoCBIgChhhY2tub3dsZWRnZV9kZWxldGlvbnNfdG8YAyABKAQilwEKE1NhbmRib3hMaXN0UmVzcG9uc2USDwoHYm9vdF9pZBgBIAEoCRINCgVlcG9jaBgCIAEoBBIyCglzYW5kYm94ZXMYAyADKAsyHy5vcmNoZXN0cmF0b3IudjEuUnVubmluZ1NhbmRib3gSLAoJZGVsZXRpb25zGAQgAygLMhkub3JjaGVzdHJhdG9yLnYxLkRlbGV0aW9uIt8BCg5SdW5uaW5nU2FuZGJveBISCgpzYW5kYm94X2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRISCgpnZW5lcmF0aW9uGAMgASgEEjIKB2FwcGxpZWQYBCABKAsyIS5vcmNoZXN0cmF0b3IudjEuQXBwbGllZFJldmlzaW9ucxIVCg1tZXRhZGF0YV9oYXNoGAUgASgMEjcKCG1hbmlmZXN0GAYgASgLMiAub3JjaGVzdHJhdG9yLnYxLlNhbmRib3hNYW5pZmVzdEgAiAEBQgsKCV9tYW5pZmVzdCJ1CghEZWxldGlvbhISCgpzYW5kYm94X2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIQCghzZXF1ZW5jZRgDIAEoBBItCgVjYXVzZRgEIAEoDjIeLm9yY2hlc3RyYXRvci52MS5EZWxldGlvbkNhdXNlIk8KFFNhbmRib3hEZWxldGVSZXF1ZXN0Eg0KBWVwb2NoGAEgASgEEhIKCnNhbmRib3hfaWQYAiABKAkSFAoMZXhlY3V0aW9uX2lkGAMgASgJIkgKFVNhbmRib3hEZWxldGVSZXNwb25zZRIPCgdib290X2lkGAEgASgJEg0KBWVwb2NoGAIgASgEEg8KB2RlbGV0ZWQYAyABKAgiXgoTU2FuZGJveFBhdXNlUmVxdWVzdBINCgVlcG9jaBgBIAEoBBISCgpzYW5kYm94X2lkGAIgASgJEhQKDGV4ZWN1dGlvbl9pZBgDIAEoCRIOCgZtZW1vcnkYBCABKAgiNgoUU2FuZGJveFBhdXNlUmVzcG9uc2USDwoHYm9vdF9pZBgBIAEoCRINCgVlcG9jaBgCIAEoBCJoChhTYW5kYm94Q2hlY2twb2ludFJlcXVlc3QSDQoFZXBvY2gYASABKAQSEgoKc2FuZGJveF9pZBgCIAEoCRIUCgxleGVjdXRpb25faWQYAyABKAkSEwoLc25hcHNob3RfaWQYBCABKAkiOwoZU2FuZGJveENoZWNrcG9pbnRSZXNwb25zZRIPCgdib290X2lkGAEgASgJEg0KBWVwb2NoGAIgASgEIlkKFFNhbmRib3hSZXN1bWVSZXF1ZXN0Eg0KBWVwb2NoGAEgASgEEjIKCG1hbmlmZXN0GAIgASgLMiAub3JjaGVzdHJhdG9yLnYxLlNhbmRib3hNYW5pZmVzdCJrChVTYW5kYm94UmVzdW1lUmVzcG9uc2USDwoHYm9vdF9pZBgBIAEoCRINCgVlcG9jaBgCIAEoBBIyCgdhcHBsaWVkGAMgASgLMiEub3JjaGVzdHJhdG9yLnYxLkFwcGxpZWRSZXZpc2lvbnMqxQEKDVVwZGF0ZU91dGNvbWUSHgoaVVBEQVRFX09VVENPTUVfVU5TUEVDSUZJRUQQABIXChNVUERBVEVfT1VUQ09NRV9IRUxEEAESHAoYVVBEQVRFX09VVENPTUVfTk9UX0ZPVU5EEAISIgoeVVBEQVRFX09VVENPTUVfT1RIRVJfRVhFQ1VUSU9OEAMSHgoaVVBEQVRFX09VVENPTUVfU1RBTEVfRVBPQ0gQBBIZChVVUERBVEVfT1VUQ09NRV9GQUlMRUQQBSrCAQoNRGVsZXRpb25DYXVzZRIeChpERUxFVElPTl9DQVVTRV9VTlNQRUNJRklFRBAAEhwKGERFTEVUSU9OX0NBVVNFX1JFUVVFU1RFRBABEhoKFkRFTEVUSU9OX0NBVVNFX0VYUElSRUQQAhIZChVERUxFVElPTl9DQVVTRV9FWElURUQQAxIfChtERUxFVElPTl9DQVVTRV9TVEFSVF9GQUlMRUQQBBIbChdERUxFVElPTl9DQVVTRV9TSFVURE9XThAFMuMFCg5TYW5kYm94U2VydmljZRJXCgZDcmVhdGUSJS5vcmNoZXN0cmF0b3IudjEuU2FuZGJveENyZWF0ZVJlcXVlc3QaJi5vcmNoZXN0cmF0b3IudjEuU2FuZGJveENyZWF0ZVJlc3BvbnNlElcKBlVwZGF0ZRIlLm9yY2hlc3RyYXRvci52MS5TYW5kYm94VXBkYXRlUmVxdWVzdBomLm9yY2hlc3RyYXRvci52MS5TYW5kYm94VXBkYXRlUmVzcG9uc2USXwoMVXBkYXRlU3RyZWFtEiQub3JjaGVzdHJhdG9yLnYxLlVwZGF0ZVN0cmVhbVJlcXVlc3QaJS5vcmNoZXN0cmF0b3IudjEuVXBkYXRlU3RyZWFtUmVzcG9uc2UoATABElEKBExpc3QSIy5vcmNoZXN0cmF0b3IudjEuU2FuZGJveExpc3RSZXF1ZXN0GiQub3JjaGVzdHJhdG9yLnYxLlNhbmRib3hMaXN0UmVzcG9uc2USVwoGRGVsZXRlEiUub3JjaGVzdHJhdG9yLnYxLlNhbmRib3hEZWxldGVSZXF1ZXN0GiYub3JjaGVzdHJhdG9yLnYxLlNhbmRib3hEZWxldGVSZXNwb25zZRJUCgVQYXVzZRIkLm9yY2hlc3RyYXRvci52MS5TYW5kYm94UGF1c2VSZXF1ZXN0GiUub3JjaGVzdHJhdG9yLnYxLlNhbmRib3hQYXVzZVJlc3BvbnNlEmMKCkNoZWNrcG9pbnQSKS5vcmNoZXN0cmF0b3IudjEuU2FuZGJveENoZWNrcG9pbnRSZXF1ZXN0Gioub3JjaGVzdHJhdG9yLnYxLlNhbmRib3hDaGVja3BvaW50UmVzcG9uc2USVwoGUmVzdW1lEiUub3JjaGVzdHJhdG9yLnYxLlNhbmRib3hSZXN1bWVSZXF1ZXN0GiYub3JjaGVzdHJhdG9yLnYxLlNhbmRib3hSZXN1bWVSZXNwb25zZWIGcHJvdG8z");
+  fileDesc("Ch1vcmNoZXN0cmF0b3IvdjEvc2FuZGJveC5wcm90bxIPb3JjaGVzdHJhdG9yLnYxIvkFCg9TYW5kYm94TWFuaWZlc3QSEgoKc2FuZGJveF9pZBgBIAEoCRIUCgxleGVjdXRpb25faWQYAiABKAkSEgoKZ2VuZXJhdGlvbhgDIAEoBBIPCgd0ZWFtX2lkGAQgASgJEhMKC3RlbXBsYXRlX2lkGAUgASgJEhYKDnRlbXBsYXRlX2FsaWFzGAYgASgJEhIKCmFwaV9rZXlfaWQYByABKAkSFQoNc3RhcnRlZF9hdF91cxgIIAEoAxI0CglyZXNvdXJjZXMYCSABKAsyIS5vcmNoZXN0cmF0b3IudjEuU2FuZGJveFJlc291cmNlcxIOCgZzZWN1cmUYCiABKAgSGQoRZW52ZF9hY2Nlc3NfdG9rZW4YCyABKAkSHAoUdHJhZmZpY19hY2Nlc3NfdG9rZW4YDCABKAkSPwoIZW52X3ZhcnMYDSADKAsyLS5vcmNoZXN0cmF0b3IudjEuU2FuZGJveE1hbmlmZXN0LkVudlZhcnNFbnRyeRI0CglsaWZlY3ljbGUYDiABKAsyIS5vcmNoZXN0cmF0b3IudjEuU2FuZGJveExpZmVjeWNsZRI4CghtZXRhZGF0YRgPIAEoCzImLm9yY2hlc3RyYXRvci52MS5TYW5kYm94TWV0YWRhdGFVcGRhdGUSNwoIZW5kX3RpbWUYECABKAsyJS5vcmNoZXN0cmF0b3IudjEuU2FuZGJveEVuZFRpbWVVcGRhdGUSNAoGZWdyZXNzGBEgASgLMiQub3JjaGVzdHJhdG9yLnYxLlNhbmRib3hFZ3Jlc3NVcGRhdGUSHAoUYWxsb3dfcHVibGljX3RyYWZmaWMYEiABKAgSIgoVYWxsb3dfaW50ZXJuZXRfYWNjZXNzGBMgASgISACIAQESFAoMZW52ZF92ZXJzaW9uGBQgASgJGi4KDEVudlZhcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQhgKFl9hbGxvd19pbnRlcm5ldF9hY2Nlc3MiSQoQU2FuZGJveFJlc291cmNlcxIRCgljcHVfY291bnQYASABKA0SEQoJbWVtb3J5X21iGAIgASgNEg8KB2Rpc2tfbWIYAyABKA0iVgoQU2FuZGJveExpZmVjeWNsZRISCgphdXRvX3BhdXNlGAEgASgIEhkKEWF1dG9fcGF1c2VfbWVtb3J5GAIgASgIEhMKC2F1dG9fcmVzdW1lGAMgASgIIp8BChVTYW5kYm94TWV0YWRhdGFVcGRhdGUSRAoHZW50cmllcxgBIAMoCzIzLm9yY2hlc3RyYXRvci52MS5TYW5kYm94TWV0YWRhdGFVcGRhdGUuRW50cmllc0VudHJ5EhAKCHJldmlzaW9uGAIgASgEGi4KDEVudHJpZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIlEKFFNhbmRib3hFbmRUaW1lVXBkYXRlEhEKCWVuZF9hdF91cxgBIAEoAxIUCgxyZW1haW5pbmdfbXMYAiABKAMSEAoIcmV2aXNpb24YAyABKAQiMwoMRWdyZXNzUG9saWN5EhEKCWFsbG93X291dBgBIAMoCRIQCghkZW55X291dBgCIAMoCSJWChNTYW5kYm94RWdyZXNzVXBkYXRlEi0KBnBvbGljeRgBIAEoCzIdLm9yY2hlc3RyYXRvci52MS5FZ3Jlc3NQb2xpY3kSEAoIcmV2aXNpb24YAiABKAQiWQoUU2FuZGJveENyZWF0ZVJlcXVlc3QSDQoFZXBvY2gYASABKAQSMgoIbWFuaWZlc3QYAiABKAsyIC5vcmNoZXN0cmF0b3IudjEuU2FuZGJveE1hbmlmZXN0ImsKFVNhbmRib3hDcmVhdGVSZXNwb25zZRIPCgdib290X2lkGAEgASgJEg0KBWVwb2NoGAIgASgEEjIKB2FwcGxpZWQYAyABKAsyIS5vcmNoZXN0cmF0b3IudjEuQXBwbGllZFJldmlzaW9ucyKsAgoUU2FuZGJveFVwZGF0ZVJlcXVlc3QSDQoFZXBvY2gYASABKAQSEgoKc2FuZGJveF9pZBgCIAEoCRIUCgxleGVjdXRpb25faWQYAyABKAkSPAoIZW5kX3RpbWUYBCABKAsyJS5vcmNoZXN0cmF0b3IudjEuU2FuZGJveEVuZFRpbWVVcGRhdGVIAIgBARI5CgZlZ3Jlc3MYBSABKAsyJC5vcmNoZXN0cmF0b3IudjEuU2FuZGJveEVncmVzc1VwZGF0ZUgBiAEBEj0KCG1ldGFkYXRhGAYgASgLMiYub3JjaGVzdHJhdG9yLnYxLlNhbmRib3hNZXRhZGF0YVVwZGF0ZUgCiAEBQgsKCV9lbmRfdGltZUIJCgdfZWdyZXNzQgsKCV9tZXRhZGF0YSJGChBBcHBsaWVkUmV2aXNpb25zEhAKCG1ldGFkYXRhGAEgASgEEhAKCGVuZF90aW1lGAIgASgEEg4KBmVncmVzcxgDIAEoBCK1AQoTU2FuZGJveFVwZGF0ZVJlc3VsdBISCgpzYW5kYm94X2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIvCgdvdXRjb21lGAMgASgOMh4ub3JjaGVzdHJhdG9yLnYxLlVwZGF0ZU91dGNvbWUSMgoHYXBwbGllZBgEIAEoCzIhLm9yY2hlc3RyYXRvci52MS5BcHBsaWVkUmV2aXNpb25zEg8KB21lc3NhZ2UYBSABKAkibQoVU2FuZGJveFVwZGF0ZVJlc3BvbnNlEg8KB2Jvb3RfaWQYASABKAkSDQoFZXBvY2gYAiABKAQSNAoGcmVzdWx0GAMgASgLMiQub3JjaGVzdHJhdG9yLnYxLlNhbmRib3hVcGRhdGVSZXN1bHQiTQoTVXBkYXRlU3RyZWFtUmVxdWVzdBI2Cgd1cGRhdGVzGAEgAygLMiUub3JjaGVzdHJhdG9yLnYxLlNhbmRib3hVcGRhdGVSZXF1ZXN0Im0KFFVwZGF0ZVN0cmVhbVJlc3BvbnNlEg8KB2Jvb3RfaWQYASABKAkSDQoFZXBvY2gYAiABKAQSNQoHcmVzdWx0cxgDIAMoCzIkLm9yY2hlc3RyYXRvci52MS5TYW5kYm94VXBkYXRlUmVzdWx0ImAKElNhbmRib3hMaXN0UmVxdWVzdBINCgVlcG9jaBgBIAEoBBIZChFpbmNsdWRlX21hbmlmZXN0cxgCIAEoCBIgChhhY2tub3dsZWRnZV9kZWxldGlvbnNfdG8YAyABKAQilwEKE1NhbmRib3hMaXN0UmVzcG9uc2USDwoHYm9vdF9pZBgBIAEoCRINCgVlcG9jaBgCIAEoBBIyCglzYW5kYm94ZXMYAyADKAsyHy5vcmNoZXN0cmF0b3IudjEuUnVubmluZ1NhbmRib3gSLAoJZGVsZXRpb25zGAQgAygLMhkub3JjaGVzdHJhdG9yLnYxLkRlbGV0aW9uIt8BCg5SdW5uaW5nU2FuZGJveBISCgpzYW5kYm94X2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRISCgpnZW5lcmF0aW9uGAMgASgEEjIKB2FwcGxpZWQYBCABKAsyIS5vcmNoZXN0cmF0b3IudjEuQXBwbGllZFJldmlzaW9ucxIVCg1tZXRhZGF0YV9oYXNoGAUgASgMEjcKCG1hbmlmZXN0GAYgASgLMiAub3JjaGVzdHJhdG9yLnYxLlNhbmRib3hNYW5pZmVzdEgAiAEBQgsKCV9tYW5pZmVzdCJ1CghEZWxldGlvbhISCgpzYW5kYm94X2lkGAEgASgJEhQKDGV4ZWN1dGlvbl9pZBgCIAEoCRIQCghzZXF1ZW5jZRgDIAEoBBItCgVjYXVzZRgEIAEoDjIeLm9yY2hlc3RyYXRvci52MS5EZWxldGlvbkNhdXNlIk8KFFNhbmRib3hEZWxldGVSZXF1ZXN0Eg0KBWVwb2NoGAEgASgEEhIKCnNhbmRib3hfaWQYAiABKAkSFAoMZXhlY3V0aW9uX2lkGAMgASgJIkgKFVNhbmRib3hEZWxldGVSZXNwb25zZRIPCgdib290X2lkGAEgASgJEg0KBWVwb2NoGAIgASgEEg8KB2RlbGV0ZWQYAyABKAgiXgoTU2FuZGJveFBhdXNlUmVxdWVzdBINCgVlcG9jaBgBIAEoBBISCgpzYW5kYm94X2lkGAIgASgJEhQKDGV4ZWN1dGlvbl9pZBgDIAEoCRIOCgZtZW1vcnkYBCABKAgiNgoUU2FuZGJveFBhdXNlUmVzcG9uc2USDwoHYm9vdF9pZBgBIAEoCRINCgVlcG9jaBgCIAEoBCJoChhTYW5kYm94Q2hlY2twb2ludFJlcXVlc3QSDQoFZXBvY2gYASABKAQSEgoKc2FuZGJveF9pZBgCIAEoCRIUCgxleGVjdXRpb25faWQYAyABKAkSEwoLc25hcHNob3RfaWQYBCABKAkiOwoZU2FuZGJveENoZWNrcG9pbnRSZXNwb25zZRIPCgdib290X2lkGAEgASgJEg0KBWVwb2NoGAIgASgEIlkKFFNhbmRib3hSZXN1bWVSZXF1ZXN0Eg0KBWVwb2NoGAEgASgEEjIKCG1hbmlmZXN0GAIgASgLMiAub3JjaGVzdHJhdG9yLnYxLlNhbmRib3hNYW5pZmVzdCJrChVTYW5kYm94UmVzdW1lUmVzcG9uc2USDwoHYm9vdF9pZBgBIAEoCRINCgVlcG9jaBgCIAEoBBIyCgdhcHBsaWVkGAMgASgLMiEub3JjaGVzdHJhdG9yLnYxLkFwcGxpZWRSZXZpc2lvbnMilgEKFVNhbmRib3hNZXRyaWNzUmVxdWVzdBIxCgpleGVjdXRpb25zGAEgAygLMh0ub3JjaGVzdHJhdG9yLnYxLkV4ZWN1dGlvblJlZhITCgZmcm9tX3MYAiABKANIAIgBARIRCgR0b19zGAMgASgDSAGIAQESDgoGbGF0ZXN0GAQgASgIQgkKB19mcm9tX3NCBwoFX3RvX3MiOAoMRXhlY3V0aW9uUmVmEhIKCnNhbmRib3hfaWQYASABKAkSFAoMZXhlY3V0aW9uX2lkGAIgASgJIk8KFlNhbmRib3hNZXRyaWNzUmVzcG9uc2USNQoKZXhlY3V0aW9ucxgBIAMoCzIhLm9yY2hlc3RyYXRvci52MS5FeGVjdXRpb25NZXRyaWNzIlYKEEV4ZWN1dGlvbk1ldHJpY3MSEgoKc2FuZGJveF9pZBgBIAEoCRIuCgdzYW1wbGVzGAIgAygLMh0ub3JjaGVzdHJhdG9yLnYxLk1ldHJpY1NhbXBsZSLSAQoMTWV0cmljU2FtcGxlEg8KB3RpbWVfbXMYASABKAMSGAoQY3B1X3VzZWRfcGVyY2VudBgCIAEoARIRCgljcHVfY291bnQYAyABKA0SGQoRbWVtb3J5X3VzZWRfYnl0ZXMYBCABKAQSGgoSbWVtb3J5X3RvdGFsX2J5dGVzGAUgASgEEhoKEm1lbW9yeV9jYWNoZV9ieXRlcxgGIAEoBBIXCg9kaXNrX3VzZWRfYnl0ZXMYByABKAQSGAoQZGlza190b3RhbF9ieXRlcxgIIAEoBCLhAQoSU2FuZGJveExvZ3NSZXF1ZXN0EhIKCnNhbmRib3hfaWQYASABKAkSDwoHdGVhbV9pZBgCIAEoCRIUCgdmcm9tX21zGAMgASgDSACIAQESEgoFdG9fbXMYBCABKANIAYgBARIQCghiYWNrd2FyZBgFIAEoCBINCgVsaW1pdBgGIAEoDRI1CgtsZWFzdF9sZXZlbBgHIAEoDjIgLm9yY2hlc3RyYXRvci52MS5TYW5kYm94TG9nTGV2ZWwSDgoGc2VhcmNoGAggASgJQgoKCF9mcm9tX21zQggKBl90b19tcyJXChNTYW5kYm94TG9nc1Jlc3BvbnNlEg0KBWZvdW5kGAEgASgIEjEKB2VudHJpZXMYAiADKAsyIC5vcmNoZXN0cmF0b3IudjEuU2FuZGJveExvZ0VudHJ5IuEBCg9TYW5kYm94TG9nRW50cnkSDwoHdGltZV9tcxgBIAEoAxIvCgVsZXZlbBgCIAEoDjIgLm9yY2hlc3RyYXRvci52MS5TYW5kYm94TG9nTGV2ZWwSDgoGbG9nZ2VyGAMgASgJEg8KB21lc3NhZ2UYBCABKAkSPAoGZmllbGRzGAUgAygLMiwub3JjaGVzdHJhdG9yLnYxLlNhbmRib3hMb2dFbnRyeS5GaWVsZHNFbnRyeRotCgtGaWVsZHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBKsUBCg1VcGRhdGVPdXRjb21lEh4KGlVQREFURV9PVVRDT01FX1VOU1BFQ0lGSUVEEAASFwoTVVBEQVRFX09VVENPTUVfSEVMRBABEhwKGFVQREFURV9PVVRDT01FX05PVF9GT1VORBACEiIKHlVQREFURV9PVVRDT01FX09USEVSX0VYRUNVVElPThADEh4KGlVQREFURV9PVVRDT01FX1NUQUxFX0VQT0NIEAQSGQoVVVBEQVRFX09VVENPTUVfRkFJTEVEEAUqwgEKDURlbGV0aW9uQ2F1c2USHgoaREVMRVRJT05fQ0FVU0VfVU5TUEVDSUZJRUQQABIcChhERUxFVElPTl9DQVVTRV9SRVFVRVNURUQQARIaChZERUxFVElPTl9DQVVTRV9FWFBJUkVEEAISGQoVREVMRVRJT05fQ0FVU0VfRVhJVEVEEAMSHwobREVMRVRJT05fQ0FVU0VfU1RBUlRfRkFJTEVEEAQSGwoXREVMRVRJT05fQ0FVU0VfU0hVVERPV04QBSqmAQoPU2FuZGJveExvZ0xldmVsEiEKHVNBTkRCT1hfTE9HX0xFVkVMX1VOU1BFQ0lGSUVEEAASGwoXU0FOREJPWF9MT0dfTEVWRUxfREVCVUcQARIaChZTQU5EQk9YX0xPR19MRVZFTF9JTkZPEAISGgoWU0FOREJPWF9MT0dfTEVWRUxfV0FSThADEhsKF1NBTkRCT1hfTE9HX0xFVkVMX0VSUk9SEAQykgcKDlNhbmRib3hTZXJ2aWNlElcKBkNyZWF0ZRIlLm9yY2hlc3RyYXRvci52MS5TYW5kYm94Q3JlYXRlUmVxdWVzdBomLm9yY2hlc3RyYXRvci52MS5TYW5kYm94Q3JlYXRlUmVzcG9uc2USVwoGVXBkYXRlEiUub3JjaGVzdHJhdG9yLnYxLlNhbmRib3hVcGRhdGVSZXF1ZXN0GiYub3JjaGVzdHJhdG9yLnYxLlNhbmRib3hVcGRhdGVSZXNwb25zZRJfCgxVcGRhdGVTdHJlYW0SJC5vcmNoZXN0cmF0b3IudjEuVXBkYXRlU3RyZWFtUmVxdWVzdBolLm9yY2hlc3RyYXRvci52MS5VcGRhdGVTdHJlYW1SZXNwb25zZSgBMAESUQoETGlzdBIjLm9yY2hlc3RyYXRvci52MS5TYW5kYm94TGlzdFJlcXVlc3QaJC5vcmNoZXN0cmF0b3IudjEuU2FuZGJveExpc3RSZXNwb25zZRJXCgZEZWxldGUSJS5vcmNoZXN0cmF0b3IudjEuU2FuZGJveERlbGV0ZVJlcXVlc3QaJi5vcmNoZXN0cmF0b3IudjEuU2FuZGJveERlbGV0ZVJlc3BvbnNlElQKBVBhdXNlEiQub3JjaGVzdHJhdG9yLnYxLlNhbmRib3hQYXVzZVJlcXVlc3QaJS5vcmNoZXN0cmF0b3IudjEuU2FuZGJveFBhdXNlUmVzcG9uc2USYwoKQ2hlY2twb2ludBIpLm9yY2hlc3RyYXRvci52MS5TYW5kYm94Q2hlY2twb2ludFJlcXVlc3QaKi5vcmNoZXN0cmF0b3IudjEuU2FuZGJveENoZWNrcG9pbnRSZXNwb25zZRJXCgZSZXN1bWUSJS5vcmNoZXN0cmF0b3IudjEuU2FuZGJveFJlc3VtZVJlcXVlc3QaJi5vcmNoZXN0cmF0b3IudjEuU2FuZGJveFJlc3VtZVJlc3BvbnNlEloKB01ldHJpY3MSJi5vcmNoZXN0cmF0b3IudjEuU2FuZGJveE1ldHJpY3NSZXF1ZXN0Gicub3JjaGVzdHJhdG9yLnYxLlNhbmRib3hNZXRyaWNzUmVzcG9uc2USUQoETG9ncxIjLm9yY2hlc3RyYXRvci52MS5TYW5kYm94TG9nc1JlcXVlc3QaJC5vcmNoZXN0cmF0b3IudjEuU2FuZGJveExvZ3NSZXNwb25zZWIGcHJvdG8z");
 
 /**
  * Everything a store needs to take a sandbox over that it has forgotten.
@@ -874,6 +874,292 @@ export const SandboxResumeResponseSchema: GenMessage<SandboxResumeResponse> = /*
   messageDesc(file_orchestrator_v1_sandbox, 26);
 
 /**
+ * @generated from message orchestrator.v1.SandboxMetricsRequest
+ */
+export type SandboxMetricsRequest = Message<"orchestrator.v1.SandboxMetricsRequest"> & {
+  /**
+   * @generated from field: repeated orchestrator.v1.ExecutionRef executions = 1;
+   */
+  executions: ExecutionRef[];
+
+  /**
+   * Seconds since 1970, both inclusive.
+   *
+   * @generated from field: optional int64 from_s = 2;
+   */
+  fromS?: bigint | undefined;
+
+  /**
+   * @generated from field: optional int64 to_s = 3;
+   */
+  toS?: bigint | undefined;
+
+  /**
+   * Only the newest sample of each.
+   *
+   * @generated from field: bool latest = 4;
+   */
+  latest: boolean;
+};
+
+/**
+ * Describes the message orchestrator.v1.SandboxMetricsRequest.
+ * Use `create(SandboxMetricsRequestSchema)` to create a new message.
+ */
+export const SandboxMetricsRequestSchema: GenMessage<SandboxMetricsRequest> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_sandbox, 27);
+
+/**
+ * @generated from message orchestrator.v1.ExecutionRef
+ */
+export type ExecutionRef = Message<"orchestrator.v1.ExecutionRef"> & {
+  /**
+   * @generated from field: string sandbox_id = 1;
+   */
+  sandboxId: string;
+
+  /**
+   * @generated from field: string execution_id = 2;
+   */
+  executionId: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.ExecutionRef.
+ * Use `create(ExecutionRefSchema)` to create a new message.
+ */
+export const ExecutionRefSchema: GenMessage<ExecutionRef> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_sandbox, 28);
+
+/**
+ * @generated from message orchestrator.v1.SandboxMetricsResponse
+ */
+export type SandboxMetricsResponse = Message<"orchestrator.v1.SandboxMetricsResponse"> & {
+  /**
+   * Of the executions that run here; the others are left out.
+   *
+   * @generated from field: repeated orchestrator.v1.ExecutionMetrics executions = 1;
+   */
+  executions: ExecutionMetrics[];
+};
+
+/**
+ * Describes the message orchestrator.v1.SandboxMetricsResponse.
+ * Use `create(SandboxMetricsResponseSchema)` to create a new message.
+ */
+export const SandboxMetricsResponseSchema: GenMessage<SandboxMetricsResponse> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_sandbox, 29);
+
+/**
+ * @generated from message orchestrator.v1.ExecutionMetrics
+ */
+export type ExecutionMetrics = Message<"orchestrator.v1.ExecutionMetrics"> & {
+  /**
+   * @generated from field: string sandbox_id = 1;
+   */
+  sandboxId: string;
+
+  /**
+   * Oldest first.
+   *
+   * @generated from field: repeated orchestrator.v1.MetricSample samples = 2;
+   */
+  samples: MetricSample[];
+};
+
+/**
+ * Describes the message orchestrator.v1.ExecutionMetrics.
+ * Use `create(ExecutionMetricsSchema)` to create a new message.
+ */
+export const ExecutionMetricsSchema: GenMessage<ExecutionMetrics> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_sandbox, 30);
+
+/**
+ * @generated from message orchestrator.v1.MetricSample
+ */
+export type MetricSample = Message<"orchestrator.v1.MetricSample"> & {
+  /**
+   * Milliseconds since 1970, the node's clock.
+   *
+   * @generated from field: int64 time_ms = 1;
+   */
+  timeMs: bigint;
+
+  /**
+   * Share of the processors that the sandbox may use, 0 to 100.
+   *
+   * @generated from field: double cpu_used_percent = 2;
+   */
+  cpuUsedPercent: number;
+
+  /**
+   * @generated from field: uint32 cpu_count = 3;
+   */
+  cpuCount: number;
+
+  /**
+   * @generated from field: uint64 memory_used_bytes = 4;
+   */
+  memoryUsedBytes: bigint;
+
+  /**
+   * @generated from field: uint64 memory_total_bytes = 5;
+   */
+  memoryTotalBytes: bigint;
+
+  /**
+   * @generated from field: uint64 memory_cache_bytes = 6;
+   */
+  memoryCacheBytes: bigint;
+
+  /**
+   * @generated from field: uint64 disk_used_bytes = 7;
+   */
+  diskUsedBytes: bigint;
+
+  /**
+   * @generated from field: uint64 disk_total_bytes = 8;
+   */
+  diskTotalBytes: bigint;
+};
+
+/**
+ * Describes the message orchestrator.v1.MetricSample.
+ * Use `create(MetricSampleSchema)` to create a new message.
+ */
+export const MetricSampleSchema: GenMessage<MetricSample> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_sandbox, 31);
+
+/**
+ * @generated from message orchestrator.v1.SandboxLogsRequest
+ */
+export type SandboxLogsRequest = Message<"orchestrator.v1.SandboxLogsRequest"> & {
+  /**
+   * @generated from field: string sandbox_id = 1;
+   */
+  sandboxId: string;
+
+  /**
+   * The log of another team's sandbox is not found.
+   *
+   * @generated from field: string team_id = 2;
+   */
+  teamId: string;
+
+  /**
+   * Milliseconds since 1970, both inclusive.
+   *
+   * @generated from field: optional int64 from_ms = 3;
+   */
+  fromMs?: bigint | undefined;
+
+  /**
+   * @generated from field: optional int64 to_ms = 4;
+   */
+  toMs?: bigint | undefined;
+
+  /**
+   * Newest first.
+   *
+   * @generated from field: bool backward = 5;
+   */
+  backward: boolean;
+
+  /**
+   * 0 to 10,000.
+   *
+   * @generated from field: uint32 limit = 6;
+   */
+  limit: number;
+
+  /**
+   * Lines below it are left out.
+   *
+   * @generated from field: orchestrator.v1.SandboxLogLevel least_level = 7;
+   */
+  leastLevel: SandboxLogLevel;
+
+  /**
+   * A part of the message, its case included; empty: any.
+   *
+   * @generated from field: string search = 8;
+   */
+  search: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.SandboxLogsRequest.
+ * Use `create(SandboxLogsRequestSchema)` to create a new message.
+ */
+export const SandboxLogsRequestSchema: GenMessage<SandboxLogsRequest> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_sandbox, 32);
+
+/**
+ * @generated from message orchestrator.v1.SandboxLogsResponse
+ */
+export type SandboxLogsResponse = Message<"orchestrator.v1.SandboxLogsResponse"> & {
+  /**
+   * False: the node keeps no log of such a sandbox of this team.
+   *
+   * @generated from field: bool found = 1;
+   */
+  found: boolean;
+
+  /**
+   * @generated from field: repeated orchestrator.v1.SandboxLogEntry entries = 2;
+   */
+  entries: SandboxLogEntry[];
+};
+
+/**
+ * Describes the message orchestrator.v1.SandboxLogsResponse.
+ * Use `create(SandboxLogsResponseSchema)` to create a new message.
+ */
+export const SandboxLogsResponseSchema: GenMessage<SandboxLogsResponse> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_sandbox, 33);
+
+/**
+ * @generated from message orchestrator.v1.SandboxLogEntry
+ */
+export type SandboxLogEntry = Message<"orchestrator.v1.SandboxLogEntry"> & {
+  /**
+   * Milliseconds since 1970, the node's clock; no two lines of one sandbox have the same.
+   *
+   * @generated from field: int64 time_ms = 1;
+   */
+  timeMs: bigint;
+
+  /**
+   * @generated from field: orchestrator.v1.SandboxLogLevel level = 2;
+   */
+  level: SandboxLogLevel;
+
+  /**
+   * Who says it: "node", or a part of the daemon in the sandbox.
+   *
+   * @generated from field: string logger = 3;
+   */
+  logger: string;
+
+  /**
+   * @generated from field: string message = 4;
+   */
+  message: string;
+
+  /**
+   * @generated from field: map<string, string> fields = 5;
+   */
+  fields: { [key: string]: string };
+};
+
+/**
+ * Describes the message orchestrator.v1.SandboxLogEntry.
+ * Use `create(SandboxLogEntrySchema)` to create a new message.
+ */
+export const SandboxLogEntrySchema: GenMessage<SandboxLogEntry> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_sandbox, 34);
+
+/**
  * @generated from enum orchestrator.v1.UpdateOutcome
  */
 export const UpdateOutcome = {
@@ -984,6 +1270,47 @@ export const DeletionCauseSchema: GenEnum<DeletionCause> = /*@__PURE__*/
   enumDesc(file_orchestrator_v1_sandbox, 1);
 
 /**
+ * @generated from enum orchestrator.v1.SandboxLogLevel
+ */
+export const SandboxLogLevel = {
+  /**
+   * @generated from enum value: SANDBOX_LOG_LEVEL_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: SANDBOX_LOG_LEVEL_DEBUG = 1;
+   */
+  DEBUG: 1,
+
+  /**
+   * @generated from enum value: SANDBOX_LOG_LEVEL_INFO = 2;
+   */
+  INFO: 2,
+
+  /**
+   * @generated from enum value: SANDBOX_LOG_LEVEL_WARN = 3;
+   */
+  WARN: 3,
+
+  /**
+   * @generated from enum value: SANDBOX_LOG_LEVEL_ERROR = 4;
+   */
+  ERROR: 4,
+} as const;
+
+/**
+ * @generated from enum orchestrator.v1.SandboxLogLevel
+ */
+export type SandboxLogLevel = (typeof SandboxLogLevel)[keyof typeof SandboxLogLevel] | UnknownEnum;
+
+/**
+ * Describes the enum orchestrator.v1.SandboxLogLevel.
+ */
+export const SandboxLogLevelSchema: GenEnum<SandboxLogLevel> = /*@__PURE__*/
+  enumDesc(file_orchestrator_v1_sandbox, 2);
+
+/**
  * @generated from service orchestrator.v1.SandboxService
  */
 export const SandboxService: GenService<{
@@ -1062,6 +1389,26 @@ export const SandboxService: GenService<{
     methodKind: "unary";
     input: typeof SandboxResumeRequestSchema;
     output: typeof SandboxResumeResponseSchema;
+  },
+  /**
+   * What the node has measured of executions. Changes nothing, so it carries no epoch.
+   *
+   * @generated from rpc orchestrator.v1.SandboxService.Metrics
+   */
+  metrics: {
+    methodKind: "unary";
+    input: typeof SandboxMetricsRequestSchema;
+    output: typeof SandboxMetricsResponseSchema;
+  },
+  /**
+   * What the node keeps in writing of one sandbox, also of one that has ended. As Metrics.
+   *
+   * @generated from rpc orchestrator.v1.SandboxService.Logs
+   */
+  logs: {
+    methodKind: "unary";
+    input: typeof SandboxLogsRequestSchema;
+    output: typeof SandboxLogsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_orchestrator_v1_sandbox, 0);
