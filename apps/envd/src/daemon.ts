@@ -6,7 +6,7 @@ import { callerGate } from "./caller.ts";
 import type { DaemonConfig } from "./config.ts";
 import { compose } from "./files/compose.ts";
 import { download } from "./files/download.ts";
-import { checkFileAccess } from "./files/request.ts";
+import { checkFileAccess, whileMoving } from "./files/request.ts";
 import { upload } from "./files/upload.ts";
 import { filesystemService } from "./filesystem/service.ts";
 import { answer, answerError, HttpError, target } from "./http.ts";
@@ -87,8 +87,9 @@ export async function startDaemon(config: DaemonConfig, log: Log, keptLog = new 
 
   async function route(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { path, query } = target(request);
-    // Uploads may take as long as they like, as long as something moves.
-    if (path !== "/files") limitBodyTime(request);
+    // Uploads and streams of input may take as long as they like, as long as something moves.
+    if (path === inputStream) void whileMoving(request.socket, () => ended(request));
+    else if (path !== "/files") limitBodyTime(request);
     if (rpc(request, response, path)) return;
     switch (path) {
       case "/health":
@@ -129,6 +130,14 @@ export async function startDaemon(config: DaemonConfig, log: Log, keptLog = new 
         throw new HttpError(404, `there is nothing at ${path}`);
     }
   }
+}
+
+const inputStream = "/process.Process/StreamInput";
+
+function ended(request: IncomingMessage): Promise<void> {
+  return new Promise((resolve) => {
+    request.once("close", resolve);
+  });
 }
 
 /** Cuts the connection of a client that does not get done with sending a message. */

@@ -37,9 +37,10 @@ describe("starting a command", () => {
     ["with real pipes", new PipePool(silent)],
     ["without, where the system cannot make any", new NoPipes(silent)],
   ])("connects its standard streams %s", async (_how, pipes) => {
-    const { child, stdin, stdout, stderr } = await launch(command, pipes);
-    stdin?.end("in");
-    expect(await Promise.all([text(stdout), text(stderr), once(child, "exit")])).toEqual(["in", "err\n", [0, null]]);
+    const { child, input, outputs } = await launch(command, pipes);
+    input?.end("in");
+    const texts = outputs.map(({ stream }) => text(stream));
+    expect(await Promise.all([...texts, once(child, "exit")])).toEqual(["in", "err\n", [0, null]]);
     pipes.dispose();
   });
 
@@ -61,8 +62,11 @@ describe("starting a command", () => {
     const echo = { ...command, args: ["-c", "readlink /proc/self/fd/1"], stdin: false };
     const outputs = await Promise.all(
       Array.from({ length: 25 }, async () => {
-        const { child, stdout, stderr } = await launch(echo, pipes);
-        const [output] = await Promise.all([text(stdout), text(stderr), once(child, "exit")]);
+        const { child, outputs } = await launch(echo, pipes);
+        const [[output]] = await Promise.all([
+          Promise.all(outputs.map(({ stream }) => text(stream))),
+          once(child, "exit"),
+        ]);
         return output;
       }),
     );

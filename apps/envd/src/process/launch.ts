@@ -1,11 +1,13 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, realpathSync, statSync } from "node:fs";
+import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
+import { existsSync, realpathSync, statSync, writeFileSync } from "node:fs";
 import { posix } from "node:path";
-import type { Readable, Writable } from "node:stream";
+import type { Writable } from "node:stream";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Account } from "../accounts.ts";
 import { errorCode } from "../filesystem/failure.ts";
+import type { Source } from "./output.ts";
 import type { PipePool } from "./pipes.ts";
+import { openTerminal, type Terminal, type TerminalSize } from "./terminal.ts";
 
 /** What to start, as whom. `cwd` is absolute. */
 export interface Command {
@@ -16,15 +18,17 @@ export interface Command {
   readonly account: Account;
   /** Whether the command gets a standard input that can be written to, instead of an empty one. */
   readonly stdin: boolean;
+  /** A terminal for all three standard streams, instead of pipes. */
+  readonly terminal?: TerminalSize | undefined;
 }
 
 /** A command that runs, with the daemon's ends of its standard streams. */
 export interface Launched {
   readonly child: ChildProcess;
   readonly pid: number;
-  readonly stdout: Readable;
-  readonly stderr: Readable;
-  readonly stdin: Writable | undefined;
+  readonly outputs: readonly Source[];
+  readonly input: Writable | undefined;
+  readonly terminal?: Terminal;
 }
 
 /**
@@ -35,6 +39,18 @@ export interface Launched {
  */
 export async function launch(command: Command, pipes: PipePool): Promise<Launched> {
   check(command);
+  try {
+    const launched = await (command.terminal
+      ? launchInTerminal(command, command.terminal)
+      : launchOnPipes(command, pipes));
+    yieldMemoryFirst(launched.pid);
+    return launched;
+  } catch (error) {
+    throw launchFailure(command, error);
+  }
+}
+
+async function launchOnPipes(command: Command, pipes: PipePool): Promise<Launched> {
   const stdout = await pipes.openOutput();
   const stderr = stdout && (await pipes.openOutput());
   const stdin = stderr && command.stdin ? await pipes.openInput() : undefined;
@@ -46,32 +62,74 @@ export async function launch(command: Command, pipes: PipePool): Promise<Launche
   if (!named) release();
 
   try {
-    const { file, args, env, uid, gid } = asUser(command);
-    const child = spawn(file, args, {
-      cwd: command.cwd,
-      env,
-      detached: true,
-      stdio: [
-        command.stdin ? (named?.stdin?.childEnd ?? "pipe") : "ignore",
-        named?.stdout.childEnd ?? "pipe",
-        named?.stderr.childEnd ?? "pipe",
-      ],
-      ...(uid !== undefined && gid !== undefined && { uid, gid }),
-    });
-    const pid = child.pid;
-    if (pid === undefined) throw await new Promise((resolve) => child.once("error", resolve));
-    // Sending a signal may fail later on; nobody else listens.
-    child.on("error", () => {});
+    const { child, pid } = await start(asUser(command), command.cwd, true, [
+      command.stdin ? (named?.stdin?.childEnd ?? "pipe") : "ignore",
+      named?.stdout.childEnd ?? "pipe",
+      named?.stderr.childEnd ?? "pipe",
+    ]);
     const streams = named
       ? { stdout: named.stdout.stream, stderr: named.stderr.stream, stdin: named.stdin?.stream }
       : { stdout: child.stdout, stderr: child.stderr, stdin: child.stdin ?? undefined };
     if (!streams.stdout || !streams.stderr) throw new Error("the command has no output streams");
-    return { child, pid, stdout: streams.stdout, stderr: streams.stderr, stdin: streams.stdin };
+    const outputs = [
+      { kind: "stdout", stream: streams.stdout },
+      { kind: "stderr", stream: streams.stderr },
+    ] as const;
+    return { child, pid, outputs, input: streams.stdin };
   } catch (error) {
     release();
-    throw launchFailure(command, error);
+    throw error;
   } finally {
     for (const pipe of opened) pipe.closeChildEnd();
+  }
+}
+
+/** The terminal becomes the controlling one of the command's session, so that Ctrl-C and job control work. */
+async function launchInTerminal(command: Command, size: TerminalSize): Promise<Launched> {
+  const setsid = ["/usr/bin/setsid", "/bin/setsid"].find((path) => existsSync(path));
+  if (!setsid) throw new ConnectError("terminals need the program setsid in the sandbox", Code.FailedPrecondition);
+  const { file, args, ...rest } = asUser(command);
+  const terminal = openTerminal(size, command.account.uid);
+  try {
+    // Not detached: it makes the session itself, and would do so in another process if it led a group already.
+    const invocation = { file: setsid, args: ["-c", "--", file, ...args], ...rest };
+    const { childEnd, screen, keyboard } = terminal;
+    const { child, pid } = await start(invocation, command.cwd, false, [childEnd, childEnd, childEnd]);
+    return { child, pid, outputs: [{ kind: "pty", stream: screen }], input: keyboard, terminal };
+  } catch (error) {
+    terminal.destroy();
+    throw error;
+  } finally {
+    terminal.closeChildEnd();
+  }
+}
+
+async function start(
+  { file, args, env, uid, gid }: Invocation,
+  cwd: string,
+  detached: boolean,
+  stdio: StdioOptions,
+): Promise<{ child: ChildProcess; pid: number }> {
+  const child = spawn(file, args, {
+    cwd,
+    env,
+    detached,
+    stdio,
+    ...(uid !== undefined && gid !== undefined && { uid, gid }),
+  });
+  const pid = child.pid;
+  if (pid === undefined) throw await new Promise((resolve) => child.once("error", resolve));
+  // Sending a signal may fail later on; nobody else listens.
+  child.on("error", () => {});
+  return { child, pid };
+}
+
+/** When the sandbox runs out of memory the kernel is to take from commands before it takes the daemon. */
+function yieldMemoryFirst(pid: number): void {
+  try {
+    writeFileSync(`/proc/${pid}/oom_score_adj`, "500");
+  } catch {
+    // Gone already, or set higher by whoever runs the sandbox.
   }
 }
 
@@ -176,6 +234,8 @@ function launchFailure({ cmd }: Command, error: unknown): ConnectError {
       return fail("the sandbox has reached its limit of processes", Code.ResourceExhausted);
     case "ENOMEM":
       return fail("the sandbox is out of memory", Code.ResourceExhausted);
+    case "ENOSPC":
+      return fail("the sandbox has reached its limit of terminals", Code.ResourceExhausted);
     case "EMFILE":
     case "ENFILE":
       return fail("too many open files", Code.ResourceExhausted);

@@ -13,3 +13,12 @@ it.each([
 ] as const)("exit code %s and signal %s are told in the words that clients know", (code, signal, expected) => {
   expect(outcome(code, signal)).toEqual(expected);
 });
+
+it("a reason is told where the words leave it open, and not for a command that went well", () => {
+  expect(outcome(null, "SIGKILL", "no memory")).toMatchObject({
+    status: "signal: killed",
+    error: "signal: killed (no memory)",
+  });
+  expect(outcome(137, null, "no memory")).toMatchObject({ error: "exit status 137 (no memory)" });
+  expect(outcome(0, null, "no memory")).not.toHaveProperty("error");
+});

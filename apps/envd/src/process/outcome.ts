@@ -3,15 +3,19 @@ import type { ProcessEvent_EndEventSchema } from "@castellan/contracts/process";
 
 export type EndEvent = MessageInitShape<typeof ProcessEvent_EndEventSchema>;
 
-/** How a process ended, in the words that clients know: "exit status 1", "signal: killed". */
-export function outcome(exitCode: number | null, signal: NodeJS.Signals | null): EndEvent {
+/**
+ * How a process ended, in the words that clients know: "exit status 1", "signal: killed". `hint` is added to the error,
+ * for what these words leave open.
+ */
+export function outcome(exitCode: number | null, signal: NodeJS.Signals | null, hint?: string): EndEvent {
+  const explained = (status: string) => (hint === undefined ? status : `${status} (${hint})`);
   if (signal !== null) {
     const status = `signal: ${signalNames[signal] ?? signal}`;
-    return { exitCode: -1, exited: false, status, error: status };
+    return { exitCode: -1, exited: false, status, error: explained(status) };
   }
   const code = exitCode ?? -1;
   const status = `exit status ${code}`;
-  return { exitCode: code, exited: true, status, ...(code !== 0 && { error: status }) };
+  return { exitCode: code, exited: true, status, ...(code !== 0 && { error: explained(status) }) };
 }
 
 const signalNames: Partial<Record<NodeJS.Signals, string>> = {

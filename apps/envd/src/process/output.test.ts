@@ -11,7 +11,11 @@ function setUp() {
   const stdout = new PassThrough({ highWaterMark: 100 });
   const stderr = new PassThrough({ highWaterMark: 100 });
   const drained = Promise.withResolvers<void>();
-  const output = new Output(stdout, stderr, drained.resolve, limits);
+  const sources = [
+    { kind: "stdout", stream: stdout },
+    { kind: "stderr", stream: stderr },
+  ] as const;
+  const output = new Output(sources, drained.resolve, limits);
   return { stdout, stderr, output, drained: drained.promise };
 }
 

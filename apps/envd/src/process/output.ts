@@ -2,6 +2,12 @@ import type { Readable } from "node:stream";
 import type { EndEvent } from "./outcome.ts";
 import { type Event, Subscription } from "./subscription.ts";
 
+/** A stream that a process writes to, and what clients call it. */
+export interface Source {
+  readonly kind: "stdout" | "stderr" | "pty";
+  readonly stream: Readable;
+}
+
 /** When the output of a process waits for its readers, and for how long. */
 export interface OutputLimits {
   /** Bytes that may wait for one reader before the process's pipes are left alone. */
@@ -32,11 +38,10 @@ export class Output {
   #quiet: { timer: NodeJS.Timeout; deadline: number } | undefined;
 
   /** `onDrained` is called once, when all sources have ended. */
-  constructor(stdout: Readable, stderr: Readable, onDrained: () => void, limits = standardLimits) {
+  constructor(sources: readonly Source[], onDrained: () => void, limits = standardLimits) {
     this.#limits = limits;
     this.#onDrained = onDrained;
-    this.#attach(stdout, (chunk) => ({ case: "stdout", value: chunk }));
-    this.#attach(stderr, (chunk) => ({ case: "stderr", value: chunk }));
+    for (const source of sources) this.#attach(source);
   }
 
   /** Follows the output from now on. `onDropped` is called when the reader is dropped for taking nothing. */
@@ -88,11 +93,11 @@ export class Output {
     for (const source of this.#sources) source.destroy();
   }
 
-  #attach(source: Readable, output: (chunk: Buffer) => NonNullable<DataOutput>): void {
+  #attach({ kind, stream: source }: Source): void {
     this.#sources.add(source);
     source.on("data", (chunk: Buffer) => {
       if (this.#quiet && performance.now() < this.#quiet.deadline) this.#quiet.timer.refresh();
-      this.#publish({ event: { case: "data", value: { output: output(chunk) } } }, chunk.byteLength);
+      this.#publish({ event: { case: "data", value: { output: { case: kind, value: chunk } } } }, chunk.byteLength);
     });
     // A pipe that cannot be read any more is as good as ended.
     source.on("error", () => source.destroy());
@@ -140,8 +145,6 @@ export class Output {
     }
   }
 }
-
-type DataOutput = { case: "stdout" | "stderr"; value: Uint8Array };
 
 interface Reader {
   checksWithoutProgress: number;

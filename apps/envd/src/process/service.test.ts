@@ -80,14 +80,15 @@ describe("a command", () => {
     expect(stdout.trim().split(/\s+/).map(Number)).toEqual([pid, pid]);
   });
 
-  it("has the priority and out-of-memory score that the daemon was started with", async () => {
+  it("has the usual priority, and is killed before the daemon when memory runs out", async () => {
     const { stdout } = await run(
       daemon.process,
       `nice; cat /proc/self/oom_score_adj /proc/${daemon.pid}/oom_score_adj`,
     );
     const [nice, own, daemons] = stdout.trim().split("\n");
     expect(nice).toBe("0");
-    expect(own).toBe(daemons);
+    expect(Number(own)).toBeGreaterThanOrEqual(500);
+    expect(Number(daemons)).toBeLessThan(500);
   });
 
   it("ends with its output although something it left in the background holds no pipe", async () => {
@@ -183,13 +184,6 @@ describe("a command that cannot start", () => {
     const error = await fails(gather(daemon.process.start({ process })));
     expect(error.code).toBe(Code.InvalidArgument);
     expect(error.rawMessage).toContain(message);
-  });
-
-  it("because of a terminal that is not supported yet says so", async () => {
-    const error = await fails(
-      gather(daemon.process.start({ process: { cmd: "/bin/bash" }, pty: { size: { cols: 80, rows: 24 } } })),
-    );
-    expect(error.code).toBe(Code.Unimplemented);
   });
 
   it("leaves no pipes behind", async () => {

@@ -1,5 +1,5 @@
 import { statSync } from "node:fs";
-import { type Process, type ProcessConfig, Signal } from "@castellan/contracts/process";
+import { type Process, type ProcessInput, type PTY, Signal, type StartRequest } from "@castellan/contracts/process";
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import type { Account } from "../accounts.ts";
 import { callerOf } from "../caller.ts";
@@ -15,10 +15,11 @@ import type { PipePool } from "./pipes.ts";
 import { RunningProcess } from "./running-process.ts";
 import type { Event, Subscription } from "./subscription.ts";
 import type { ProcessTable } from "./table.ts";
+import type { TerminalSize } from "./terminal.ts";
 
 /**
  * The RPCs about processes. A process lives as long as the request's timeout says, whether or not anybody listens: a
- * client that goes away can come back with Connect. RPCs without a function here answer "unimplemented".
+ * client that goes away can come back with Connect.
  */
 export function processService(
   settings: CurrentSettings,
@@ -27,7 +28,8 @@ export function processService(
   table: ProcessTable,
   log: Log,
 ): Partial<ServiceImpl<typeof Process>> {
-  const begin = async (config: ProcessConfig, stdin: boolean, tag: string | undefined, context: HandlerContext) => {
+  const begin = async ({ process: config, pty, stdin = true, tag }: StartRequest, context: HandlerContext) => {
+    if (!config) throw new ConnectError("no process given", Code.InvalidArgument);
     const account = callerOf(context);
     const { envVars } = settings.current;
     const launched = await launch(
@@ -38,6 +40,7 @@ export function processService(
         env: commandEnvironment(account, path, envVars, config.envs),
         account,
         stdin,
+        terminal: pty && sizeOf(pty),
       },
       pipes,
     );
@@ -53,9 +56,7 @@ export function processService(
 
   return {
     async *start(request, context) {
-      if (request.pty) throw new ConnectError("terminals (pty) are not implemented", Code.Unimplemented);
-      if (!request.process) throw new ConnectError("no process given", Code.InvalidArgument);
-      yield* follow(await begin(request.process, request.stdin ?? true, request.tag, context), context);
+      yield* follow(await begin(request, context), context);
     },
 
     async *connect(request, context) {
@@ -73,11 +74,24 @@ export function processService(
     },
 
     async sendInput(request) {
+      await feed(table.get(request.process), request.input);
+      return {};
+    },
+
+    async streamInput(requests) {
+      let process: RunningProcess | undefined;
+      for await (const { event } of requests) {
+        if (event.case === "start") process = table.get(event.value.process);
+        if (event.case !== "data") continue;
+        if (!process) throw new ConnectError("the first message must say which process", Code.InvalidArgument);
+        await feed(process, event.value.input);
+      }
+      return {};
+    },
+
+    update(request) {
       const process = table.get(request.process);
-      const input = request.input?.input;
-      if (input?.case === "pty") throw new ConnectError("terminals (pty) are not implemented", Code.Unimplemented);
-      if (input?.case !== "stdin") throw new ConnectError("no input given", Code.InvalidArgument);
-      await process.write(input.value);
+      if (request.pty) process.resize(sizeOf(request.pty));
       return {};
     },
 
@@ -100,6 +114,22 @@ export function processService(
       }
     },
   };
+}
+
+async function feed(process: RunningProcess, input: ProcessInput | undefined): Promise<void> {
+  const given = input?.input;
+  if (given?.case === undefined) throw new ConnectError("no input given", Code.InvalidArgument);
+  await process.write(given.case, given.value);
+}
+
+const maxTerminalSize = 65_535;
+
+function sizeOf({ size }: PTY): TerminalSize {
+  const { cols, rows } = size ?? { cols: 0, rows: 0 };
+  if (Math.max(cols, rows) > maxTerminalSize) {
+    throw new ConnectError(`a terminal has at most ${maxTerminalSize} columns and rows`, Code.InvalidArgument);
+  }
+  return { cols, rows };
 }
 
 /** An account's home may be missing; a command that names no directory then starts at the root, as a login would. */
