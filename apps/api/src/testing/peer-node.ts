@@ -6,8 +6,13 @@ import {
   type Deletion,
   DeletionCause,
   DeletionSchema,
+  ExecutionMetricsSchema,
+  type MetricSample,
   RunningSandboxSchema,
+  type SandboxLogEntry,
+  type SandboxLogsRequest,
   type SandboxManifest,
+  type SandboxMetricsRequest,
   SandboxService,
   type SandboxUpdateRequest,
   type SandboxUpdateResult,
@@ -32,6 +37,8 @@ export interface PeerHooks {
   create?: (manifest: SandboxManifest) => Promise<void> | void;
   update?: (update: SandboxUpdateRequest) => Promise<void> | void;
   delete?: (executionId: string) => Promise<void> | void;
+  metrics?: (request: SandboxMetricsRequest) => Promise<void> | void;
+  logs?: (request: SandboxLogsRequest) => Promise<void> | void;
 }
 
 /**
@@ -43,6 +50,10 @@ export class PeerNode {
   readonly hooks: PeerHooks = {};
   readonly sandboxes = new Map<string, PeerSandbox>();
   readonly deletions: Deletion[] = [];
+  /** Measurements by sandbox; told as they are. */
+  readonly samples = new Map<string, MetricSample[]>();
+  /** Logs as `team/sandbox`; told as they are. */
+  readonly logs = new Map<string, SandboxLogEntry[]>();
   /** Every field that arrived, in order, as `field@revision`. */
   readonly arrived: string[] = [];
   acknowledgedTo = 0n;
@@ -209,6 +220,20 @@ export class PeerNode {
           ),
           deletions: this.deletions.filter(({ sequence }) => sequence > this.acknowledgedTo),
         };
+      },
+      metrics: async (request) => {
+        await this.hooks.metrics?.(request);
+        const here = request.executions.filter(({ sandboxId }) => this.sandboxes.has(sandboxId));
+        return {
+          executions: here.map(({ sandboxId }) =>
+            create(ExecutionMetricsSchema, { sandboxId, samples: this.samples.get(sandboxId) ?? [] }),
+          ),
+        };
+      },
+      logs: async (request) => {
+        await this.hooks.logs?.(request);
+        const entries = this.logs.get(`${request.teamId}/${request.sandboxId}`);
+        return { found: entries !== undefined, entries: entries ?? [] };
       },
       delete: async ({ sandboxId, executionId, epoch }) => {
         await this.hooks.delete?.(executionId);
