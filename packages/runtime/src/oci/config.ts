@@ -131,7 +131,8 @@ export function ociConfig(input: ConfigInput) {
         "/sys/firmware",
         "/sys/fs/selinux",
       ],
-      readonlyPaths: ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
+      // With cgroup v1 the mounts of the controllers are read-only, and the memory that they are mounted in is not.
+      readonlyPaths: ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger", "/sys/fs/cgroup"],
     },
   };
 }

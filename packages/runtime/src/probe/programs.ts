@@ -24,7 +24,7 @@ export function programChecks(init: string): Promise<Check>[] {
       await run("mkfs.ext4", ["-V"]);
       return "present";
     }),
-    ...["nsenter", "unshare"].map((program) =>
+    ...["nsenter", "prlimit", "setpriv", "unshare"].map((program) =>
       attempted(program, "required", "apt-get install util-linux", async () =>
         (await run(program, ["--version"])).trim(),
       ),
