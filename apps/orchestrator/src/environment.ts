@@ -1,5 +1,5 @@
 import { isAbsolute } from "node:path";
-import { CastellanError } from "@castellan/domain";
+import { CastellanError, type Isolation } from "@castellan/domain";
 import { z } from "zod";
 import type { ListenAddress } from "./options.ts";
 
@@ -34,6 +34,14 @@ const variablesSchema = z.object({
   /** Host by which others reach both. Default: what is listened on. */
   CASTELLAN_ADVERTISE: z.string().optional(),
   CASTELLAN_MAX_SANDBOXES: wholeNumber.optional(),
+  /** What sandboxes may have, joined by commas, the default first. */
+  CASTELLAN_ISOLATION: z
+    .string()
+    .default("runc")
+    .transform((text) => text.split(","))
+    .pipe(z.array(z.enum(["runc", "gvisor"]))),
+  /** gVisor's runsc, where it is not on the PATH. */
+  CASTELLAN_RUNSC: absolute.optional(),
   /** 1: SIGINT leaves the sandboxes running, as SIGTERM always does. */
   CASTELLAN_KEEP_SANDBOXES: flag.default(false),
 
@@ -56,6 +64,8 @@ export interface NodeEnvironment {
   readonly rpc: ListenAddress;
   readonly gateway: ListenAddress;
   readonly maxSandboxes: number | undefined;
+  readonly isolations: readonly Isolation[];
+  readonly runsc: string | undefined;
   readonly keepSandboxes: boolean;
   readonly devicePrefix: string;
   readonly subnet: string;
@@ -80,6 +90,8 @@ export function readEnvironment(variables: Readonly<Record<string, string | unde
     rpc: { ...data.CASTELLAN_RPC_LISTEN, ...advertise },
     gateway: { ...data.CASTELLAN_GATEWAY_LISTEN, ...advertise },
     maxSandboxes: data.CASTELLAN_MAX_SANDBOXES,
+    isolations: data.CASTELLAN_ISOLATION,
+    runsc: data.CASTELLAN_RUNSC,
     keepSandboxes: data.CASTELLAN_KEEP_SANDBOXES,
     devicePrefix: data.CASTELLAN_DEVICE_PREFIX,
     subnet: data.CASTELLAN_SUBNET,

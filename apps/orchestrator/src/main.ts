@@ -23,11 +23,12 @@ try {
   await orchestrator.close(await stopped.promise);
 
   async function compose(): Promise<Orchestrator> {
-    const { stateDir, templatesDir, clusterTokenFile, maxSandboxes, ...node } = environment;
+    const { stateDir, templatesDir, clusterTokenFile, maxSandboxes, runsc, ...node } = environment;
     return await composeNode({
       ...node,
       directory: stateDir,
       templatesDirectory: templatesDir,
+      ...(runsc === undefined ? {} : { runsc }),
       clusterToken: (await readFile(clusterTokenFile, "utf8")).trim(),
       ...(maxSandboxes === undefined ? {} : { capacity: { sandboxes: maxSandboxes } }),
       logger,

@@ -6,6 +6,12 @@ import type { CapacityOptions } from "./options.ts";
 import type { TemplateSource } from "./template-source.ts";
 
 export const defaultMaxSandboxes = 256;
+const defaultMemoryOvercommit = 16;
+
+/** What the memory limits of a node's sandboxes may add up to, in bytes. */
+export function sandboxMemoryOf({ memoryBytes = totalmem(), memoryOvercommit }: CapacityOptions): number {
+  return Math.floor(memoryBytes * (memoryOvercommit ?? defaultMemoryOvercommit));
+}
 
 export interface NodeIdentity {
   readonly nodeId: string;
@@ -13,7 +19,16 @@ export interface NodeIdentity {
   readonly address: string;
   readonly gatewayAddress: string;
   readonly version: string;
+  /** What sandboxes get that ask for none, and what they may ask for. */
   readonly isolation: string;
+  readonly isolations: string[];
+}
+
+export interface SandboxCounts {
+  readonly starting: number;
+  readonly sandboxes: number;
+  /** What the memory limits of both add up to, in bytes. */
+  readonly memoryBytes: number;
 }
 
 export interface DescriptionParts {
@@ -21,12 +36,13 @@ export interface DescriptionParts {
   readonly capacity: CapacityOptions;
   readonly stateDir: string;
   readonly templates: TemplateSource;
-  readonly counts: () => { readonly starting: number; readonly sandboxes: number };
+  readonly counts: () => SandboxCounts;
 }
 
 /** The node as it is now, for the control plane. */
 export async function describeNode(parts: DescriptionParts): Promise<MessageInitShape<typeof NodeDescriptionSchema>> {
   const { identity, capacity, stateDir, templates } = parts;
+  const { starting, sandboxes, memoryBytes } = parts.counts();
   const [offered, diskBytes] = await Promise.all([templates.list(), capacity.diskBytes ?? sizeOfDisk(stateDir)]);
   return {
     ...identity,
@@ -35,9 +51,15 @@ export async function describeNode(parts: DescriptionParts): Promise<MessageInit
       memoryBytes: BigInt(capacity.memoryBytes ?? totalmem()),
       diskBytes: BigInt(diskBytes),
       sandboxes: capacity.sandboxes ?? defaultMaxSandboxes,
+      sandboxMemoryBytes: BigInt(sandboxMemoryOf(capacity)),
     },
     // Of the whole machine: what its sandboxes really use, and its other work.
-    usage: { ...parts.counts(), memoryBytes: BigInt(totalmem() - freemem()) },
+    usage: {
+      starting,
+      sandboxes,
+      memoryBytes: BigInt(totalmem() - freemem()),
+      sandboxMemoryBytes: BigInt(memoryBytes),
+    },
     templates: offered.map(({ templateId, aliases, resources, envdVersion }) => ({
       templateId,
       aliases: [...aliases],

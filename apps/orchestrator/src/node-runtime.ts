@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import type { EgressPolicy, SandboxResources } from "@castellan/domain";
+import type { EgressPolicy, Isolation, SandboxResources } from "@castellan/domain";
 
 /** What a node needs of the runtime below it. `SandboxRuntime` of `@castellan/runtime` is one. */
 export interface NodeRuntime {
@@ -36,6 +36,8 @@ export interface RunSpec {
   readonly hostname: string;
   readonly egress: EgressPolicy;
   readonly allowInternet: boolean;
+  /** Default: the runtime's. */
+  readonly isolation?: Isolation;
   /** For the daemon alone. */
   readonly env: Readonly<Record<string, string>>;
 }

@@ -1,3 +1,4 @@
+import type { Isolation } from "@castellan/domain";
 import type { Logger } from "@castellan/telemetry";
 import type { NodeRuntime } from "./node-runtime.ts";
 import type { TemplateSource } from "./template-source.ts";
@@ -23,8 +24,8 @@ export interface OrchestratorOptions {
   readonly gateway?: ListenAddress;
   readonly capacity?: CapacityOptions;
   readonly timing?: Partial<Timing>;
-  /** Isolation in force, as told to the control plane. Default `runc`. */
-  readonly isolation?: string;
+  /** What sandboxes may have, the default first, as told to the control plane. Default: runc alone. */
+  readonly isolations?: readonly Isolation[];
   /** Version of this software, as told to the control plane. Default `0.1.0`. */
   readonly version?: string;
   readonly logger: Logger;
@@ -46,6 +47,11 @@ export interface CapacityOptions {
   readonly cpuCount?: number;
   /** Default: the machine's memory. */
   readonly memoryBytes?: number;
+  /**
+   * How many times `memoryBytes` the memory limits of the sandboxes may add up to; a start above it is refused. Most
+   * sandboxes use a small part of their limit. 1 keeps every limit in memory that is there. Default 16.
+   */
+  readonly memoryOvercommit?: number;
   /** Default: the size of the file system that holds `stateDir`. */
   readonly diskBytes?: number;
 }

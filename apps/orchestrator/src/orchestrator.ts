@@ -7,7 +7,7 @@ import { type Gateway, startGateway } from "./gateway/gateway.ts";
 import { LogBook } from "./logs/log-book.ts";
 import { LogFiles } from "./logs/log-files.ts";
 import { Sampler } from "./metrics/sampler.ts";
-import { defaultMaxSandboxes, describeNode, type NodeIdentity } from "./node-description.ts";
+import { defaultMaxSandboxes, describeNode, type NodeIdentity, sandboxMemoryOf } from "./node-description.ts";
 import { defaultTiming, type ListenAddress, type OrchestratorOptions, type Timing } from "./options.ts";
 import { Registration } from "./registration/registration.ts";
 import { nodeService } from "./rpc/node-service.ts";
@@ -83,6 +83,7 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
         logger,
         timing,
         maxSandboxes: capacity.sandboxes ?? defaultMaxSandboxes,
+        maxMemoryBytes: sandboxMemoryOf(capacity),
         controlPlaneAway: () => registration.isControlPlaneAway(),
         watcher: observing(sampler, logs),
       },
@@ -195,8 +196,8 @@ async function closeAll(open: Closer[], how: HowToClose, logger: OrchestratorOpt
   }
 }
 
-function shown({ version = "0.1.0", isolation = "runc" }: OrchestratorOptions): { version: string; isolation: string } {
-  return { version, isolation };
+function shown({ version = "0.1.0", isolations = ["runc"] }: OrchestratorOptions) {
+  return { version, isolation: isolations[0] ?? "", isolations: [...isolations] };
 }
 
 /** host:port by which others reach a server. */

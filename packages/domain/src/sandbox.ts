@@ -1,3 +1,5 @@
+import type { Isolation } from "./isolation.ts";
+import type { TeamLimits } from "./limits.ts";
 import type { Metadata } from "./metadata.ts";
 import type { EgressPolicy } from "./network.ts";
 import type { Epoch, Micros, Revision } from "./revision.ts";
@@ -44,6 +46,8 @@ export interface SandboxIdentity {
   readonly envVars: Readonly<Record<string, string>>;
   /** As the creator said it; absent when nothing was said. */
   readonly allowInternetAccess?: boolean;
+  /** Absent in records from before there was a choice: runc. */
+  readonly isolation?: Isolation;
 }
 
 /** A sandbox as the store holds it. */
@@ -79,6 +83,7 @@ export interface Team {
   readonly teamId: string;
   readonly name: string;
   readonly maxConcurrentSandboxes: number;
+  readonly limits?: TeamLimits;
 }
 
 /** A key of a team; only its SHA-256 is kept. */
@@ -106,9 +111,25 @@ export interface NodeRecord {
   /** host:port of the gateway into its sandboxes' networks. */
   readonly gatewayAddress: string;
   readonly version: string;
+  /** What sandboxes get that ask for none. */
   readonly isolation: string;
-  readonly capacity: { readonly sandboxes: number; readonly cpuCount: number; readonly memoryBytes: number };
-  readonly usage: { readonly sandboxes: number; readonly starting: number };
+  /** What sandboxes may ask for. */
+  readonly isolations: readonly string[];
+  readonly capacity: {
+    readonly sandboxes: number;
+    readonly cpuCount: number;
+    readonly memoryBytes: number;
+    /** What its sandboxes' memory limits may add up to; absent where the node does not say. */
+    readonly sandboxMemoryBytes?: number;
+  };
+  readonly usage: {
+    readonly sandboxes: number;
+    readonly starting: number;
+    /** What is in use of the whole machine; absent where the node does not say. */
+    readonly memoryBytes?: number;
+    /** What the memory limits of its sandboxes, starting ones among them, add up to. */
+    readonly sandboxMemoryBytes?: number;
+  };
   readonly templates: readonly NodeTemplate[];
   readonly pauseWithMemory: boolean;
   /** When its lease runs out, by the store's clock. */

@@ -1,5 +1,11 @@
 import { Buffer } from "node:buffer";
-import type { EgressPolicy, Metadata, SandboxIdentity, SandboxResources } from "@castellan/domain";
+import {
+  type EgressPolicy,
+  isIsolation,
+  type Metadata,
+  type SandboxIdentity,
+  type SandboxResources,
+} from "@castellan/domain";
 import { list, number, object, optionalText, text, textList } from "./decoding.ts";
 
 /**
@@ -23,6 +29,7 @@ export function encodeIdentity(sandbox: SandboxIdentity): string {
     trafficAccessToken: sandbox.trafficAccessToken,
     envVars: flat(Object.entries(sandbox.envVars)),
     allowInternetAccess: sandbox.allowInternetAccess,
+    isolation: sandbox.isolation,
   });
 }
 
@@ -34,6 +41,7 @@ export function decodeIdentity(json: string): SandboxIdentity {
   const envdAccessToken = optionalText(fields["envdAccessToken"]);
   const trafficAccessToken = optionalText(fields["trafficAccessToken"]);
   const allowInternetAccess = fields["allowInternetAccess"];
+  const isolation = fields["isolation"];
   return {
     sandboxId: text(fields["sandboxId"]),
     teamId: text(fields["teamId"]),
@@ -53,6 +61,7 @@ export function decodeIdentity(json: string): SandboxIdentity {
     // Version 0 had none.
     envVars: Object.fromEntries(pairs(fields["envVars"] ?? [])),
     ...(typeof allowInternetAccess === "boolean" && { allowInternetAccess }),
+    ...(isIsolation(isolation) && { isolation }),
   };
 }
 

@@ -1,11 +1,11 @@
 import type { NodeRecord, NodeTemplate } from "@castellan/domain";
-import { list, number, object, text, textList } from "./decoding.ts";
+import { list, number, object, optionalNumber, text, textList } from "./decoding.ts";
 import { decodeResources } from "./identity.ts";
 
 /** A node as JSON; its lease is kept beside it, because only the store's clock sets it. */
 export function encodeNode(node: Omit<NodeRecord, "leaseExpiresAt">): string {
-  const { nodeId, bootId, address, gatewayAddress, version, isolation, capacity, usage, templates, pauseWithMemory } =
-    node;
+  const { nodeId, bootId, address, gatewayAddress, version, isolation, isolations } = node;
+  const { capacity, usage, templates, pauseWithMemory } = node;
   return JSON.stringify({
     v: 1,
     nodeId,
@@ -14,6 +14,7 @@ export function encodeNode(node: Omit<NodeRecord, "leaseExpiresAt">): string {
     gatewayAddress,
     version,
     isolation,
+    isolations,
     capacity,
     usage,
     templates,
@@ -26,6 +27,10 @@ export function decodeNode(json: string, leaseExpiresAt: number): NodeRecord {
   const fields = object(JSON.parse(json));
   const capacity = object(fields["capacity"]);
   const usage = object(fields["usage"]);
+  // Absent in what earlier versions wrote.
+  const mayHold = optionalNumber(capacity["sandboxMemoryBytes"]);
+  const inUse = optionalNumber(usage["memoryBytes"]);
+  const promised = optionalNumber(usage["sandboxMemoryBytes"]);
   return {
     nodeId: text(fields["nodeId"]),
     bootId: text(fields["bootId"]),
@@ -33,12 +38,20 @@ export function decodeNode(json: string, leaseExpiresAt: number): NodeRecord {
     gatewayAddress: text(fields["gatewayAddress"]),
     version: text(fields["version"]),
     isolation: text(fields["isolation"]),
+    // Older nodes offered one.
+    isolations: textList(fields["isolations"] ?? [fields["isolation"]]),
     capacity: {
       sandboxes: number(capacity["sandboxes"]),
       cpuCount: number(capacity["cpuCount"]),
       memoryBytes: number(capacity["memoryBytes"]),
+      ...(mayHold === undefined ? {} : { sandboxMemoryBytes: mayHold }),
     },
-    usage: { sandboxes: number(usage["sandboxes"]), starting: number(usage["starting"]) },
+    usage: {
+      sandboxes: number(usage["sandboxes"]),
+      starting: number(usage["starting"]),
+      ...(inUse === undefined ? {} : { memoryBytes: inUse }),
+      ...(promised === undefined ? {} : { sandboxMemoryBytes: promised }),
+    },
     templates: list(fields["templates"]).map(decodeTemplate),
     pauseWithMemory: fields["pauseWithMemory"] === true,
     leaseExpiresAt,

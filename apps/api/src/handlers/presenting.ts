@@ -34,6 +34,7 @@ export function presentListed(record: SandboxRecord): Schemas["ListedSandbox"] {
     diskSizeMB: record.resources.diskMb,
     metadata: metadataToObject(record.metadata.value),
     state: publicState(record.state) ?? "running",
+    isolation: record.isolation ?? "runc",
     envdVersion: record.envdVersion,
     volumeMounts: [],
   };

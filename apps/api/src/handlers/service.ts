@@ -1,3 +1,4 @@
+import { isIsolation } from "@castellan/domain";
 import type { PublicHandlers, SecuredHandlers } from "@castellan/rest";
 import type { Services } from "../services.ts";
 import { presentTime } from "./presenting.ts";
@@ -28,6 +29,7 @@ export function serviceHandlers({
             address: node.address,
             version: node.version,
             isolation: node.isolation,
+            isolations: node.isolations.filter(isIsolation),
             sandboxes: node.usage.sandboxes,
             capacity: node.capacity,
             leaseExpiresAt: presentTime(node.leaseExpiresAt),

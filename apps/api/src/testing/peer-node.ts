@@ -59,6 +59,8 @@ export class PeerNode {
   acknowledgedTo = 0n;
   bootId: string = randomUUID();
   capacity = 100;
+  /** What its sandboxes may have, the default first. */
+  isolations = ["runc"];
   /** Messages that streams have carried so far. */
   messages = 0;
   readonly #refused = new Set<string>();
@@ -138,7 +140,8 @@ export class PeerNode {
             address: this.address,
             gatewayAddress: "127.0.0.1:9",
             version: "0",
-            isolation: "none",
+            isolation: this.isolations[0] ?? "",
+            isolations: this.isolations,
             capacity: { sandboxes: this.capacity, cpuCount: 2, memoryBytes: 1n << 33n },
             usage: { sandboxes: this.sandboxes.size, starting: 0 },
             templates: [

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { CastellanError, type Epoch } from "@castellan/domain";
+import { CastellanError, type Epoch, isIsolation } from "@castellan/domain";
 import { daemonPort } from "../daemon/call.ts";
 import { initializeDaemon } from "../daemon/initialize-daemon.ts";
 import { daemonEnvironment } from "../daemon/secrets.ts";
@@ -50,6 +50,7 @@ export async function startExecution(
         egress: seededEgress.value,
         // The rules say it themselves, and may have been replaced since the sandbox was created.
         allowInternet: true,
+        ...(isIsolation(manifest.isolation) ? { isolation: manifest.isolation } : {}),
         env: daemonEnvironment(secret),
       },
       signal,

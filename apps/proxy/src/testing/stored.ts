@@ -44,6 +44,7 @@ export async function putNode(store: SandboxStore, gatewayAddress: string): Prom
       gatewayAddress,
       version: "0.1.0",
       isolation: "runc",
+      isolations: ["runc"],
       capacity: { sandboxes: 10, cpuCount: 2, memoryBytes: 1_000_000_000 },
       usage: { sandboxes: 1, starting: 0 },
       templates: [],

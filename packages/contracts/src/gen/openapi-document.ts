@@ -177,7 +177,20 @@ const document = {
                         "type": "string"
                       },
                       "isolation": {
-                        "type": "string"
+                        "type": "string",
+                        "description": "What sandboxes get that ask for none."
+                      },
+                      "isolations": {
+                        "type": "array",
+                        "description": "What sandboxes may ask for.",
+                        "items": {
+                          "type": "string",
+                          "description": "`runc`: namespaces and filters over the host's kernel; `gvisor`: a kernel of its own.",
+                          "enum": [
+                            "runc",
+                            "gvisor"
+                          ]
+                        }
                       },
                       "sandboxes": {
                         "type": "integer"
@@ -436,6 +449,14 @@ const document = {
                           "paused"
                         ]
                       },
+                      "isolation": {
+                        "type": "string",
+                        "description": "`runc`: namespaces and filters over the host's kernel; `gvisor`: a kernel of its own.",
+                        "enum": [
+                          "runc",
+                          "gvisor"
+                        ]
+                      },
                       "envdVersion": {
                         "type": "string"
                       },
@@ -667,6 +688,14 @@ const document = {
                   },
                   "allow_internet_access": {
                     "type": "boolean"
+                  },
+                  "isolation": {
+                    "type": "string",
+                    "description": "`runc`: namespaces and filters over the host's kernel; `gvisor`: a kernel of its own.",
+                    "enum": [
+                      "runc",
+                      "gvisor"
+                    ]
                   },
                   "network": {
                     "type": "object",
@@ -1223,6 +1252,14 @@ const document = {
                           "paused"
                         ]
                       },
+                      "isolation": {
+                        "type": "string",
+                        "description": "`runc`: namespaces and filters over the host's kernel; `gvisor`: a kernel of its own.",
+                        "enum": [
+                          "runc",
+                          "gvisor"
+                        ]
+                      },
                       "envdVersion": {
                         "type": "string"
                       },
@@ -1450,6 +1487,14 @@ const document = {
                   },
                   "allow_internet_access": {
                     "type": "boolean"
+                  },
+                  "isolation": {
+                    "type": "string",
+                    "description": "`runc`: namespaces and filters over the host's kernel; `gvisor`: a kernel of its own.",
+                    "enum": [
+                      "runc",
+                      "gvisor"
+                    ]
                   },
                   "network": {
                     "type": "object",
@@ -2177,6 +2222,14 @@ const document = {
                       "enum": [
                         "running",
                         "paused"
+                      ]
+                    },
+                    "isolation": {
+                      "type": "string",
+                      "description": "`runc`: namespaces and filters over the host's kernel; `gvisor`: a kernel of its own.",
+                      "enum": [
+                        "runc",
+                        "gvisor"
                       ]
                     },
                     "envdVersion": {
@@ -5728,6 +5781,14 @@ const document = {
                 "allow_internet_access": {
                   "type": "boolean"
                 },
+                "isolation": {
+                  "type": "string",
+                  "description": "`runc`: namespaces and filters over the host's kernel; `gvisor`: a kernel of its own.",
+                  "enum": [
+                    "runc",
+                    "gvisor"
+                  ]
+                },
                 "network": {
                   "type": "object",
                   "properties": {
@@ -5867,6 +5928,14 @@ const document = {
                 },
                 "allow_internet_access": {
                   "type": "boolean"
+                },
+                "isolation": {
+                  "type": "string",
+                  "description": "`runc`: namespaces and filters over the host's kernel; `gvisor`: a kernel of its own.",
+                  "enum": [
+                    "runc",
+                    "gvisor"
+                  ]
                 },
                 "network": {
                   "type": "object",
@@ -6503,7 +6572,20 @@ const document = {
             "type": "string"
           },
           "isolation": {
-            "type": "string"
+            "type": "string",
+            "description": "What sandboxes get that ask for none."
+          },
+          "isolations": {
+            "type": "array",
+            "description": "What sandboxes may ask for.",
+            "items": {
+              "type": "string",
+              "description": "`runc`: namespaces and filters over the host's kernel; `gvisor`: a kernel of its own.",
+              "enum": [
+                "runc",
+                "gvisor"
+              ]
+            }
           },
           "sandboxes": {
             "type": "integer"
@@ -6550,6 +6632,14 @@ const document = {
         "enum": [
           "running",
           "paused"
+        ]
+      },
+      "Isolation": {
+        "type": "string",
+        "description": "`runc`: namespaces and filters over the host's kernel; `gvisor`: a kernel of its own.",
+        "enum": [
+          "runc",
+          "gvisor"
         ]
       },
       "SandboxMetric": {
@@ -7049,6 +7139,14 @@ const document = {
           "allow_internet_access": {
             "type": "boolean"
           },
+          "isolation": {
+            "type": "string",
+            "description": "`runc`: namespaces and filters over the host's kernel; `gvisor`: a kernel of its own.",
+            "enum": [
+              "runc",
+              "gvisor"
+            ]
+          },
           "network": {
             "type": "object",
             "properties": {
@@ -7181,6 +7279,14 @@ const document = {
           },
           "allow_internet_access": {
             "type": "boolean"
+          },
+          "isolation": {
+            "type": "string",
+            "description": "`runc`: namespaces and filters over the host's kernel; `gvisor`: a kernel of its own.",
+            "enum": [
+              "runc",
+              "gvisor"
+            ]
           },
           "network": {
             "type": "object",
@@ -7423,6 +7529,14 @@ const document = {
               "paused"
             ]
           },
+          "isolation": {
+            "type": "string",
+            "description": "`runc`: namespaces and filters over the host's kernel; `gvisor`: a kernel of its own.",
+            "enum": [
+              "runc",
+              "gvisor"
+            ]
+          },
           "envdVersion": {
             "type": "string"
           },
@@ -7523,6 +7637,14 @@ const document = {
             "enum": [
               "running",
               "paused"
+            ]
+          },
+          "isolation": {
+            "type": "string",
+            "description": "`runc`: namespaces and filters over the host's kernel; `gvisor`: a kernel of its own.",
+            "enum": [
+              "runc",
+              "gvisor"
             ]
           },
           "envdVersion": {

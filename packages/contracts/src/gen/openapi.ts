@@ -348,7 +348,10 @@ export interface components {
             status: "ready" | "lost";
             address: string;
             version: string;
+            /** @description What sandboxes get that ask for none. */
             isolation: string;
+            /** @description What sandboxes may ask for. */
+            isolations?: components["schemas"]["Isolation"][];
             sandboxes: number;
             capacity: {
                 sandboxes: number;
@@ -364,6 +367,11 @@ export interface components {
         };
         /** @enum {string} */
         SandboxState: "running" | "paused";
+        /**
+         * @description `runc`: namespaces and filters over the host's kernel; `gvisor`: a kernel of its own.
+         * @enum {string}
+         */
+        Isolation: "runc" | "gvisor";
         SandboxMetric: {
             /** Format: date-time */
             timestamp: string;
@@ -526,6 +534,7 @@ export interface components {
              */
             secure?: boolean;
             allow_internet_access?: boolean;
+            isolation?: components["schemas"]["Isolation"];
             network?: components["schemas"]["NetworkConfig"];
             metadata?: components["schemas"]["Metadata"];
             envVars?: components["schemas"]["EnvVars"];
@@ -557,6 +566,7 @@ export interface components {
                 enabled: boolean;
             };
             allow_internet_access?: boolean;
+            isolation?: components["schemas"]["Isolation"];
             network?: components["schemas"]["NetworkConfig"];
             metadata?: components["schemas"]["Metadata"];
             envVars?: components["schemas"]["EnvVars"];
@@ -617,6 +627,7 @@ export interface components {
             diskSizeMB: number;
             metadata?: components["schemas"]["Metadata"];
             state: components["schemas"]["SandboxState"];
+            isolation?: components["schemas"]["Isolation"];
             envdVersion: string;
             volumeMounts?: components["schemas"]["VolumeMount"][];
         };
@@ -642,6 +653,7 @@ export interface components {
             diskSizeMB: number;
             metadata?: components["schemas"]["Metadata"];
             state: components["schemas"]["SandboxState"];
+            isolation?: components["schemas"]["Isolation"];
             envdVersion: string;
             envdAccessToken?: string;
             allowInternetAccess?: boolean | null;

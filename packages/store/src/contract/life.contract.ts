@@ -31,6 +31,7 @@ export function describeLife(subject: Subject): void {
         envdAccessToken: "token",
         trafficAccessToken: "traffic",
         allowInternetAccess: false,
+        isolation: "gvisor",
         envVars: { A: "1", __proto__x: "2" },
         egress: { allowOut: ["10.0.0.1"], denyOut: ["0.0.0.0/0"] },
         lifetimeMs: 5000,

@@ -179,6 +179,7 @@ function node(nodeId: string): Omit<NodeRecord, "leaseExpiresAt"> {
     gatewayAddress: "127.0.0.1:2",
     version: "0.1.0",
     isolation: "runc",
+    isolations: ["runc"],
     capacity: { sandboxes: 10, cpuCount: 2, memoryBytes: 2 ** 33 },
     usage: { sandboxes: 1, starting: 0 },
     templates: [
