@@ -48,6 +48,11 @@ describe("the API as a whole", () => {
     ]);
   });
 
+  test("an OPTIONS that is no preflight gets no answer of another shape", async () => {
+    const answer = await cluster.call("OPTIONS", "/sandboxes");
+    expect([answer.status, answer.body]).toEqual([204, undefined]);
+  });
+
   test("a page of any origin may ask, with any header and every method that there is", async () => {
     const preflight = await fetch(`${cluster.url}/sandboxes/i1/metadata`, {
       method: "OPTIONS",

@@ -40,6 +40,10 @@ export function createEdge(options: EdgeOptions): Edge {
       return;
     }
     notHttp.watch(request, response);
+    if (request.headers.host === undefined && request.httpVersion !== "1.0") {
+      send(request, response, badRequest("The Host header is missing"));
+      return;
+    }
     if (entry.upgrade && hasBody(request)) {
       send(request, response, badRequest("A request that switches protocols cannot have a body"));
       return;

@@ -45,7 +45,8 @@ describe("a connection that carries no request", () => {
     const rig = await startRig({ ports: { 80: (_, response) => response.write("part") } });
     const { socket, received, closed } = await open(rig);
     const headers = Object.entries(to(80)).map(([name, value]) => `${name}: ${value}\r\n`);
-    socket.write(`GET / HTTP/1.1\r\nHost: x\r\n${headers.join("")}\r\n`);
+    // The second one waits for the first.
+    socket.write(`GET / HTTP/1.1\r\nHost: x\r\n${headers.join("")}\r\n`.repeat(2));
     await until("a part", () => received().includes("part"));
     socket.write("\x00\x01garbage\r\n\r\n");
     await closed;
@@ -58,6 +59,18 @@ test("an expectation that nobody can meet is refused in the same shape", async (
   socket.write("POST / HTTP/1.1\r\nHost: x\r\nExpect: wonders\r\nContent-Length: 0\r\n\r\n");
   await until("an answer", () => received().endsWith("}"));
   expect(received()).toMatch(/^HTTP\/1\.1 417 .*\{"message":".*","code":417\}$/s);
+});
+
+test("a request of HTTP/1.1 without a host is refused in the same shape, one of HTTP/1.0 is not", async () => {
+  const rig = await startRig({ ports: { 80: (_, response) => response.end("fine") } });
+  const headers = Object.entries(to(80)).map(([name, value]) => `${name}: ${value}\r\n`);
+  const refused = await open(rig);
+  refused.socket.write(`GET / HTTP/1.1\r\n${headers.join("")}\r\n`);
+  await until("an answer", () => refused.received().endsWith("}"));
+  expect(refused.received()).toMatch(/^HTTP\/1\.1 400 .*\{"message":"The Host header is missing","code":400\}$/s);
+  const older = await open(rig);
+  older.socket.write(`GET / HTTP/1.0\r\n${headers.join("")}\r\n`);
+  await until("an answer", () => older.received().endsWith("fine"));
 });
 
 test("clients beyond the number of connections that are taken are closed at once", async () => {

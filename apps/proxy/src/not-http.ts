@@ -9,11 +9,13 @@ type ParserError = Error & { readonly code?: string };
  * no body.
  */
 export class NotHttp {
-  readonly #newest = new WeakMap<Duplex, ServerResponse>();
+  /** Answers that are not finished, by connection: with pipelining there may be several. */
+  readonly #open = new WeakMap<Duplex, readonly ServerResponse[]>();
 
   /** Notes an answer that may be under way when something else comes over its connection. */
   watch(request: IncomingMessage, response: ServerResponse): void {
-    this.#newest.set(request.socket, response);
+    const before = this.#open.get(request.socket)?.filter((one) => !one.writableFinished && !one.destroyed) ?? [];
+    this.#open.set(request.socket, [...before, response]);
   }
 
   /** A listener for `clientError`. */
@@ -29,9 +31,9 @@ export class NotHttp {
   };
 
   #end(socket: Duplex, status: number, message: string): void {
-    const answer = this.#newest.get(socket);
+    const answers = this.#open.get(socket) ?? [];
     // Bytes of another answer in the middle of one would be taken for its own.
-    const midAnswer = answer?.headersSent === true && !answer.writableFinished;
+    const midAnswer = answers.some((answer) => answer.headersSent && !answer.writableFinished);
     socket.on("error", () => {});
     if (socket.writable && !midAnswer) {
       const body = JSON.stringify({ code: status, message });

@@ -19,6 +19,8 @@ export const edgeServerOptions = {
   keepAliveInitialDelay: 30_000,
   noDelay: true,
   insecureHTTPParser: false,
+  // Node's own refusal has no body; the edge refuses it in the shape of every other error.
+  requireHostHeader: false,
   // An offer of HTTP/2 over plain text, which some clients make with every request, is not taken up.
   shouldUpgradeCallback: (request: IncomingMessage) => !/\b(h2c|http\/2|tls)\b/i.test(request.headers.upgrade ?? ""),
 } satisfies ServerOptions;
