@@ -9,6 +9,7 @@ import { download } from "./files/download.ts";
 import { checkFileAccess, whileMoving } from "./files/request.ts";
 import { upload } from "./files/upload.ts";
 import { filesystemService } from "./filesystem/service.ts";
+import { Watchers } from "./filesystem/watch/watchers.ts";
 import { answer, answerError, HttpError, target } from "./http.ts";
 import { init } from "./init.ts";
 import { KeptLog, tellLog } from "./kept-log.ts";
@@ -47,11 +48,12 @@ export async function startDaemon(config: DaemonConfig, log: Log, keptLog = new 
   const pipes = new PipePool(log);
   const table = new ProcessTable();
   const meter = new ResourceMeter();
+  const watchers = new Watchers();
   const requireCaller = callerGate(accounts, settings);
   const rpc = rpcHandler(
     {
       process: processService(settings, config.path, pipes, table, log),
-      filesystem: filesystemService(accounts, settings),
+      filesystem: filesystemService(accounts, settings, watchers),
       gate(context) {
         const token = context.requestHeader.get("x-access-token") ?? undefined;
         if (!hasToken(token, settings.current)) throw new ConnectError(unauthorized, Code.Unauthenticated);
@@ -77,6 +79,7 @@ export async function startDaemon(config: DaemonConfig, log: Log, keptLog = new 
     port: portOf(server),
     async close() {
       table.killAll();
+      watchers.closeAll();
       const closed = once(server, "close");
       server.close();
       server.closeAllConnections();

@@ -237,9 +237,3 @@ describe("removing", () => {
     expect(await code(daemon.filesystem.remove({ path: `${name}/none` }))).toBe("ok");
   });
 });
-
-it("watching a directory is unimplemented for now, and says so", async () => {
-  expect(await code(daemon.filesystem.createWatcher({ path: name }))).toBe("Unimplemented");
-  const events = daemon.filesystem.watchDir({ path: name })[Symbol.asyncIterator]();
-  expect(await code(events.next())).toBe("Unimplemented");
-});

@@ -11,14 +11,17 @@ import { entryAt } from "./entry.ts";
 import { errorCode, rpcFailure } from "./failure.ts";
 import { listBelow } from "./listing.ts";
 import { removeTree } from "./removal.ts";
+import { watchRpcs } from "./watch/service.ts";
+import type { Watchers } from "./watch/watchers.ts";
 
 /**
  * The RPCs about files. They act with the daemon's own rights, as clients know it: what a request's user decides is
- * where relative paths start and who owns what is made. RPCs without a function here answer "unimplemented".
+ * where relative paths start and who owns what is made.
  */
 export function filesystemService(
   accounts: Accounts,
   settings: CurrentSettings,
+  watchers: Watchers,
 ): Partial<ServiceImpl<typeof Filesystem>> {
   const locate = (path: string, context: HandlerContext): { path: string; account: Account } => {
     const account = callerOf(context);
@@ -30,6 +33,8 @@ export function filesystemService(
   };
 
   return {
+    ...watchRpcs(watchers, accounts, (path, context) => locate(path, context).path),
+
     async stat(request, context) {
       const { path } = locate(request.path, context);
       return { entry: await attempt(`cannot look at ${path}`, () => lookAt(path)) };
