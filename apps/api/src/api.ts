@@ -12,6 +12,7 @@ import { sandboxHandlers } from "./handlers/sandbox.ts";
 import { createHandlers } from "./handlers/sandboxes-create.ts";
 import { listHandlers } from "./handlers/sandboxes-list.ts";
 import { serviceHandlers } from "./handlers/service.ts";
+import { limitRequests } from "./request-rate.ts";
 import type { Services } from "./services.ts";
 
 /** The REST API, ready and not listening. */
@@ -50,6 +51,7 @@ export async function createApi(services: Services): Promise<FastifyInstance> {
     // Its own refusal of an OPTIONS that is no preflight is plain text.
     strictPreflight: false,
   });
+  await limitRequests(rest);
   await serveDocs(rest);
   await rest.ready();
   return rest;

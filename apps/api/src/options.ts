@@ -1,3 +1,4 @@
+import type { TemplateLimits } from "@castellan/domain";
 import type { SandboxStore } from "@castellan/store";
 import type { Logger } from "@castellan/telemetry";
 
@@ -10,6 +11,8 @@ export interface ControlPlaneOptions {
   readonly domain: string;
   readonly logger: Logger;
   readonly limits?: Partial<Limits>;
+  /** What is said about templates on top of what they say themselves, by id or alias. Default: nothing. */
+  readonly templateLimits?: Readonly<Record<string, TemplateLimits>>;
   readonly timing?: Partial<Timing>;
   /**
    * `off` answers an edit as soon as it is committed and never tells the nodes. For measuring what the push costs;

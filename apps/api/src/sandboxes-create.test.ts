@@ -86,10 +86,10 @@ describe("creating a sandbox", () => {
     [{ timeout: 0 }, "Timeout must be greater than 0"],
     [{ timeout: -1 }, "Timeout must be greater than 0"],
     [{ timeout: 86_401 }, "Timeout cannot be greater than 24 hours"],
-    [{ autoPauseMemory: false }, "autoPauseMemory=false needs autoPause"],
-    [{ autoPause: true, autoPauseMemory: false, autoResume: { enabled: true } }, /excludes autoResume/],
+    [{ autoPauseMemory: false }, "autoPauseMemory=false only applies when autoPause is true."],
+    [{ autoPause: true, autoPauseMemory: false, autoResume: { enabled: true } }, /cannot be combined with autoResume/],
     [{ autoPause: true }, "autoPause is not supported yet"],
-    [{ volumeMounts: [{ name: "v", path: "/v" }] }, "volumeMounts is not supported yet"],
+    [{ volumeMounts: [{ name: "v", path: "/v" }] }, "Volume mounts are not enabled."],
     [{ iam: { tokens: { a: {} } } }, "iam is not supported yet"],
     [{ network: { egressProxy: { address: "x" } } }, "network.egressProxy is not supported yet"],
     [{ network: { rules: { "a.example": [] } } }, "network.rules is not supported yet"],
@@ -116,7 +116,7 @@ describe("creating a sandbox", () => {
 
   test("without public traffic the older route needs secure", async () => {
     const answer = await post({ templateID: "base", network: { allowPublicTraffic: false } }, "/sandboxes");
-    expect(answer.body).toEqual(errorBody(400, expect.stringContaining("must be secure")));
+    expect(answer.body).toEqual(errorBody(400, expect.stringContaining("unless you enable secure envd access")));
   });
 
   test("an unknown template is a 404", async () => {
@@ -176,6 +176,32 @@ test("concurrent creates never exceed the team's limit", async () => {
   expect(answers.filter(({ status }) => status === 201)).toHaveLength(3);
   expect(answers.filter(({ status }) => status === 429)).toHaveLength(7);
   expect(cluster.node.sandboxes.size).toBe(3);
+});
+
+test("a sandbox that asks for an isolation goes to a node that has it, and says which it has", async () => {
+  await using cluster = await startCluster({ nodes: 2 });
+  const [first, second] = cluster.nodes;
+  if (first === undefined || second === undefined) throw new Error("two nodes");
+  second.isolations = ["runc", "gvisor"];
+  await second.register(cluster.registry);
+  const ask = (isolation?: string) =>
+    cluster.call("POST", "/v2/sandboxes", { body: { templateID: "base", isolation } });
+  const ids = await Promise.all(
+    Array.from({ length: 4 }, async () => stringField((await ask("gvisor")).body, "sandboxID")),
+  );
+  expect([...second.sandboxes.keys()].sort()).toEqual([...ids].sort());
+  for (const { manifest } of second.sandboxes.values()) expect(manifest.isolation).toBe("gvisor");
+  expect((await cluster.call("GET", `/sandboxes/${ids[0]}`)).body).toMatchObject({ isolation: "gvisor" });
+
+  const plain = stringField((await ask()).body, "sandboxID");
+  expect((await cluster.call("GET", `/sandboxes/${plain}`)).body).toMatchObject({ isolation: "runc" });
+
+  second.isolations = ["runc"];
+  await second.register(cluster.registry);
+  const refused = await ask("gvisor");
+  expect(refused.status).toBe(400);
+  expect(refused.body).toEqual(errorBody(400, "No node offers sandboxes with isolation gvisor"));
+  expect((await ask("kvm")).status).toBe(400);
 });
 
 test("a burst of creates spreads evenly over the nodes, and a full node gets none", async () => {

@@ -1,3 +1,4 @@
+import type { TemplateLimits } from "@castellan/domain";
 import type { SandboxStore } from "@castellan/store";
 import type { Logger } from "@castellan/telemetry";
 import type { Placement } from "./create/placement.ts";
@@ -17,6 +18,8 @@ export interface Services {
   readonly ending: Ending;
   readonly logger: Logger;
   readonly limits: Limits;
+  /** What is said about templates, by id or alias. */
+  readonly templateLimits: Readonly<Record<string, TemplateLimits>>;
   readonly timing: Timing;
   /** Under which sandboxes have host names. */
   readonly domain: string;

@@ -27,6 +27,8 @@ export function createProgram(exit: (code: number) => void): Command {
     .option("--registry-host <address>", "address on which nodes register (CASTELLAN_REGISTRY_HOST, 127.0.0.1)")
     .option("--registry-port <port>", "port on which nodes register (CASTELLAN_REGISTRY_PORT, the one after --port)")
     .option("--max-sandboxes <count>", "concurrent sandboxes of the default team (CASTELLAN_MAX_SANDBOXES, 100)")
+    .option("--limits <file>", "limits of teams and templates (CASTELLAN_LIMITS, limits.json of the data directory)")
+    .option("--memory-overcommit <times>", memoryOvercommitHelp)
     .addHelpText("after", upNotes)
     .action(async (flags) => {
       const settings = upSettings(flags, process.env);
@@ -50,6 +52,7 @@ export function createProgram(exit: (code: number) => void): Command {
     .option("--prefix <prefix>", "1 to 4 characters in the names of its devices (CASTELLAN_DEVICE_PREFIX, chosen once)")
     .option("--subnet <block>", "IPv4 block of its sandboxes (CASTELLAN_SUBNET, chosen once)")
     .option("--max-sandboxes <count>", "sandboxes that it runs at once (CASTELLAN_NODE_SANDBOXES, 256)")
+    .option("--memory-overcommit <times>", memoryOvercommitHelp)
     .addHelpText("after", nodeNotes)
     .action(async (flags) => {
       const settings = nodeSettings(flags, process.env);
@@ -80,6 +83,9 @@ export function createProgram(exit: (code: number) => void): Command {
 function quietOnTerminals(): void {
   if (process.stderr.isTTY) process.env["CASTELLAN_LOG"] ??= "warn";
 }
+
+const memoryOvercommitHelp =
+  "times the machine's memory that sandboxes' limits may add up to (CASTELLAN_MEMORY_OVERCOMMIT, 16)";
 
 const upNotes = `
 Standard output gets three lines, ready to export: E2B_API_KEY, E2B_API_URL, E2B_SANDBOX_URL. The log goes to standard

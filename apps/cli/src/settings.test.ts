@@ -13,7 +13,9 @@ describe("the settings of castellan up", () => {
       nodes: 1,
       keep: false,
       domain: "localhost:3000",
-      maxSandboxes: 100,
+      maxSandboxes: undefined,
+      limitsFile: undefined,
+      memoryOvercommit: 16,
       redisUrl: undefined,
     });
   });
@@ -71,6 +73,7 @@ describe("the settings of castellan node", () => {
       devicePrefix: undefined,
       subnet: undefined,
       maxSandboxes: 256,
+      memoryOvercommit: 16,
     });
   });
 

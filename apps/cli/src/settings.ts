@@ -19,6 +19,8 @@ export interface UpFlags {
   readonly registryHost?: string;
   readonly registryPort?: string;
   readonly maxSandboxes?: string;
+  readonly limits?: string;
+  readonly memoryOvercommit?: string;
 }
 
 export interface UpSettings {
@@ -38,8 +40,12 @@ export interface UpSettings {
   readonly keep: boolean;
   /** Sandboxes' host names end with it; `--domain`, CASTELLAN_DOMAIN, `localhost:<port>`. */
   readonly domain: string;
-  /** Concurrent sandboxes of the default team; `--max-sandboxes`, CASTELLAN_MAX_SANDBOXES, 100. */
-  readonly maxSandboxes: number;
+  /** Concurrent sandboxes of the team `default`; `--max-sandboxes`, CASTELLAN_MAX_SANDBOXES; absent: the limits file's. */
+  readonly maxSandboxes: number | undefined;
+  /** `--limits`, CASTELLAN_LIMITS; absent: `limits.json` of the data directory, if there is one. */
+  readonly limitsFile: string | undefined;
+  /** Of each node; `--memory-overcommit`, CASTELLAN_MEMORY_OVERCOMMIT, 16. */
+  readonly memoryOvercommit: number;
   /** REDIS_URL; absent: SQLite in the data directory. */
   readonly redisUrl: string | undefined;
 }
@@ -68,8 +74,10 @@ export function upSettings(flags: UpFlags, env: Environment): UpSettings {
       env,
       "CASTELLAN_MAX_SANDBOXES",
       wholeNumber(1, 1_000_000),
-      100,
+      undefined,
     ),
+    limitsFile: pick(flags.limits, "--limits", env, "CASTELLAN_LIMITS", path, undefined),
+    memoryOvercommit: memoryOvercommit(flags.memoryOvercommit, env),
     redisUrl: pick(undefined, "", env, "REDIS_URL", redisUrl, undefined),
   };
 }
@@ -87,6 +95,7 @@ export interface NodeFlags {
   readonly prefix?: string;
   readonly subnet?: string;
   readonly maxSandboxes?: string;
+  readonly memoryOvercommit?: string;
 }
 
 export interface NodeSettings {
@@ -114,6 +123,11 @@ export interface NodeSettings {
   readonly subnet: string | undefined;
   /** Sandboxes that the node runs at once; `--max-sandboxes`, CASTELLAN_NODE_SANDBOXES, 256. */
   readonly maxSandboxes: number;
+  /**
+   * How many times the machine's memory its sandboxes' limits may add up to; `--memory-overcommit`,
+   * CASTELLAN_MEMORY_OVERCOMMIT, 16.
+   */
+  readonly memoryOvercommit: number;
 }
 
 export function nodeSettings(flags: NodeFlags, env: Environment): NodeSettings {
@@ -147,6 +161,7 @@ export function nodeSettings(flags: NodeFlags, env: Environment): NodeSettings {
       wholeNumber(1, 65_536),
       256,
     ),
+    memoryOvercommit: memoryOvercommit(flags.memoryOvercommit, env),
   };
 }
 
@@ -169,6 +184,10 @@ export function execTimeoutMs(flag: string | undefined): number | undefined {
 /** A metadata revision as `--if-match` takes it: the number, or the ETag with its quotes. */
 export function revision(flag: string | undefined): number | undefined {
   return pick(flag, "--if-match", {}, "", revisionNumber, undefined);
+}
+
+function memoryOvercommit(flag: string | undefined, env: Environment): number {
+  return pick(flag, "--memory-overcommit", env, "CASTELLAN_MEMORY_OVERCOMMIT", wholeNumber(1, 1_000), 16);
 }
 
 /** An API's origin as clients use it: without a path and without a slash at the end. */

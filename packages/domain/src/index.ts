@@ -2,6 +2,7 @@ export { CastellanError, type ErrorCode, type ErrorDetails, hasCode } from "./er
 export { newExecutionId, newOperationId, newSandboxId, parseSandboxId, sandboxNotFound } from "./ids.ts";
 export { type Isolation, isIsolation, isolations } from "./isolation.ts";
 export { parseJson } from "./json.ts";
+export type { TeamLimits, TemplateLimits } from "./limits.ts";
 export {
   applyMetadataDelta,
   checkMetadataLimits,

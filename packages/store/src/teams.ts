@@ -1,9 +1,9 @@
-import type { ApiKey, Team } from "@castellan/domain";
+import type { ApiKey, Team, TeamLimits } from "@castellan/domain";
 import { number, object, text } from "./decoding.ts";
 
 export function encodeTeam(team: Team): string {
-  const { teamId, name, maxConcurrentSandboxes } = team;
-  return JSON.stringify({ v: 1, teamId, name, maxConcurrentSandboxes });
+  const { teamId, name, maxConcurrentSandboxes, limits } = team;
+  return JSON.stringify({ v: 1, teamId, name, maxConcurrentSandboxes, limits });
 }
 
 export function decodeTeam(json: string): Team {
@@ -12,8 +12,27 @@ export function decodeTeam(json: string): Team {
     teamId: text(fields["teamId"]),
     name: text(fields["name"]),
     maxConcurrentSandboxes: number(fields["maxConcurrentSandboxes"]),
+    // Absent in what earlier versions wrote.
+    ...(fields["limits"] === undefined ? {} : { limits: decodeLimits(fields["limits"]) }),
   };
 }
+
+function decodeLimits(value: unknown): TeamLimits {
+  const fields = object(value);
+  const limits: { -readonly [Name in keyof TeamLimits]: TeamLimits[Name] } = {};
+  for (const name of limitNames) {
+    if (fields[name] !== undefined) limits[name] = number(fields[name]);
+  }
+  return limits;
+}
+
+const limitNames = [
+  "maxTimeoutSeconds",
+  "maxCpuCount",
+  "maxMemoryMb",
+  "maxDiskMb",
+  "requestsPerSecond",
+] as const satisfies readonly (keyof TeamLimits)[];
 
 export function encodeApiKey(key: ApiKey): string {
   const { apiKeyId, teamId, name } = key;

@@ -2,11 +2,13 @@ import type { components } from "@castellan/contracts/openapi";
 import {
   CastellanError,
   type EgressPolicy,
+  type Isolation,
   type Metadata,
   parseEgressPolicy,
   parseMetadata,
   type SandboxLifecycle,
 } from "@castellan/domain";
+import { checkMaxTimeout } from "./limits.ts";
 
 /** What a create request asks for, checked. */
 export interface SandboxSpec {
@@ -20,9 +22,12 @@ export interface SandboxSpec {
   readonly lifecycle: SandboxLifecycle;
   readonly egress: EgressPolicy;
   readonly allowInternetAccess?: boolean;
+  /** Absent: whatever the node gives that has most room. */
+  readonly isolation?: Isolation;
 }
 
-type Body = components["schemas"]["NewSandboxV2"] & Pick<components["schemas"]["NewSandbox"], "secure">;
+export type NewSandboxBody = components["schemas"]["NewSandboxV2"] &
+  Pick<components["schemas"]["NewSandbox"], "secure">;
 
 /** What the two create routes take for granted. */
 export interface CreateDefaults {
@@ -33,13 +38,18 @@ export interface CreateDefaults {
 
 const envLimits = { variables: 256, nameBytes: 256, valueBytes: 32 * 1024, totalBytes: 128 * 1024 };
 
-/** @throws `invalid_argument` on what makes no sense, and on what this version does not do: nothing is silently weaker. */
-export function readNewSandbox(body: Body, defaults: CreateDefaults, maxTimeoutSeconds: number): SandboxSpec {
+/**
+ * @param maxTimeoutSeconds the longest life that the request may ask for.
+ * @throws `invalid_argument` on what makes no sense, and on what this version does not do: nothing is silently weaker.
+ */
+export function readNewSandbox(body: NewSandboxBody, defaults: CreateDefaults, maxTimeoutSeconds: number): SandboxSpec {
   const secure = defaults.secure === "always" || body.secure === true;
   const network = body.network ?? {};
   const publicTraffic = network.allowPublicTraffic ?? true;
   if (!publicTraffic && !secure) {
-    throw invalid('A sandbox without public traffic must be secure: set "secure" to true');
+    throw invalid(
+      "You cannot create a sandbox without public access unless you enable secure envd access via 'secure' flag.",
+    );
   }
   refuseUnsupported(body);
 
@@ -53,16 +63,8 @@ export function readNewSandbox(body: Body, defaults: CreateDefaults, maxTimeoutS
     lifecycle: readLifecycle(body),
     egress: parseEgressPolicy(network.allowOut ?? [], network.denyOut ?? [], body.allow_internet_access),
     ...(body.allow_internet_access === undefined ? {} : { allowInternetAccess: body.allow_internet_access }),
+    ...(body.isolation === undefined ? {} : { isolation: body.isolation }),
   };
-}
-
-/** Checks a number of seconds against the limit. @throws `invalid_argument` */
-export function checkMaxTimeout(seconds: number, maxTimeoutSeconds: number): number {
-  if (seconds > maxTimeoutSeconds) {
-    const limit = maxTimeoutSeconds % 3600 === 0 ? `${maxTimeoutSeconds / 3600} hours` : `${maxTimeoutSeconds} seconds`;
-    throw invalid(`Timeout cannot be greater than ${limit}`);
-  }
-  return seconds;
 }
 
 function readTimeout(seconds: number, maxTimeoutSeconds: number): number {
@@ -70,21 +72,23 @@ function readTimeout(seconds: number, maxTimeoutSeconds: number): number {
   return checkMaxTimeout(seconds, maxTimeoutSeconds);
 }
 
-function readLifecycle(body: Body): SandboxLifecycle {
+function readLifecycle(body: NewSandboxBody): SandboxLifecycle {
   const autoPause = body.autoPause ?? false;
   const autoPauseMemory = body.autoPauseMemory ?? true;
   const autoResume = body.autoResume?.enabled ?? false;
-  if (!autoPauseMemory && !autoPause) throw invalid("autoPauseMemory=false needs autoPause");
+  if (!autoPauseMemory && !autoPause) throw invalid("autoPauseMemory=false only applies when autoPause is true.");
   if (!autoPauseMemory && autoResume) {
-    throw invalid("autoPauseMemory=false excludes autoResume: traffic cannot resume a sandbox without its memory");
+    throw invalid(
+      "autoPauseMemory=false (filesystem-only auto-pause) cannot be combined with autoResume: a filesystem-only snapshot cannot be auto-resumed by traffic and must be resumed explicitly.",
+    );
   }
   // Accepting it and then ending the sandbox would lose what the caller meant to keep.
   if (autoPause) throw unsupported("autoPause");
   return { autoPause, autoPauseMemory, autoResume };
 }
 
-function refuseUnsupported(body: Body): void {
-  if ((body.volumeMounts ?? []).length > 0) throw unsupported("volumeMounts");
+function refuseUnsupported(body: NewSandboxBody): void {
+  if ((body.volumeMounts ?? []).length > 0) throw invalid("Volume mounts are not enabled.");
   if (Object.keys(body.iam ?? {}).length > 0) throw unsupported("iam");
   const { network = {} } = body;
   refuseUnsupportedNetwork(network, "network.");

@@ -1,5 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { CastellanError, hasCode, newExecutionId, newSandboxId, type SandboxRecord } from "@castellan/domain";
+import {
+  CastellanError,
+  hasCode,
+  isIsolation,
+  newExecutionId,
+  newSandboxId,
+  type SandboxRecord,
+} from "@castellan/domain";
 import type { Caller } from "@castellan/rest";
 import type { SandboxStore } from "@castellan/store";
 import type { Logger } from "@castellan/telemetry";
@@ -8,6 +15,7 @@ import type { Ending } from "../ending/ending.ts";
 import { appliedOf, manifestOf } from "../nodes/messages.ts";
 import type { Limits, Timing } from "../options.ts";
 import type { StoreClock } from "../store-clock.ts";
+import { checkResources } from "./limits.ts";
 import type { SandboxSpec } from "./new-sandbox.ts";
 import type { Place, Placement } from "./placement.ts";
 
@@ -41,7 +49,7 @@ export async function startSandbox(
   while (tried.size < limits.maxPlacements && performance.now() < until) {
     let place: Place;
     try {
-      place = await placement.choose(spec.template, tried);
+      place = await placement.choose(spec, tried);
     } catch (error) {
       // The first failure says more than "no other node is left".
       throw failure ?? error;
@@ -63,6 +71,8 @@ async function startOn(
   { node, template }: Place,
   signal: AbortSignal,
 ): Promise<SandboxRecord | CastellanError> {
+  checkResources(template.resources, caller.team);
+  const isolation = spec.isolation ?? node.record.isolation;
   const record = await store.create(
     {
       sandboxId: newSandboxId(),
@@ -79,6 +89,7 @@ async function startOn(
       ...(spec.publicTraffic ? {} : { trafficAccessToken: newToken() }),
       envVars: spec.envVars,
       ...(spec.allowInternetAccess === undefined ? {} : { allowInternetAccess: spec.allowInternetAccess }),
+      ...(isIsolation(isolation) ? { isolation } : {}),
       metadata: spec.metadata,
       egress: spec.egress,
       lifetimeMs: spec.lifetimeMs,

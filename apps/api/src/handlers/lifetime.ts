@@ -1,7 +1,7 @@
-import { newOperationId, parseSandboxId, type SandboxRecord } from "@castellan/domain";
+import { newOperationId, parseSandboxId, type SandboxRecord, type TemplateLimits } from "@castellan/domain";
 import type { Caller, SecuredHandlers } from "@castellan/rest";
 import type { EndTimeEdit } from "@castellan/store";
-import { checkMaxTimeout } from "../create/new-sandbox.ts";
+import { checkMaxTimeout, maxTimeoutOf, templateLimitsOf } from "../create/limits.ts";
 import type { Services } from "../services.ts";
 
 /** As the contract's default says, in seconds. */
@@ -25,14 +25,17 @@ export function lifetimeHandlers(services: Services): Pick<SecuredHandlers, "set
  * service runs, so a node that has not confirmed in time does not fail the request.
  */
 export async function editLifetime(
-  { store, pusher, limits, timing }: Services,
+  services: Services,
   caller: Caller,
   id: string,
   seconds: number,
   mode: EndTimeEdit["mode"],
 ): Promise<SandboxRecord> {
+  const { store, pusher, limits, timing } = services;
   const sandboxId = parseSandboxId(id);
-  const lifetimeMs = checkMaxTimeout(seconds, limits.maxTimeoutSeconds) * 1000;
+  const template = await templateOf(services, caller, sandboxId);
+  const most = maxTimeoutOf({ service: limits, team: caller.team, ...(template && { template }) });
+  const lifetimeMs = checkMaxTimeout(seconds, most) * 1000;
   const epoch = await store.epoch();
   const { record } = await store.editEndTime({
     teamId: caller.teamId,
@@ -44,4 +47,15 @@ export async function editLifetime(
   });
   await pusher.confirm(record, "endTime", epoch, timing.confirmMs);
   return record;
+}
+
+/** What is said about the sandbox's template; the record is asked for only where anything is said about any. */
+async function templateOf(
+  { store, directory, templateLimits }: Services,
+  { teamId }: Caller,
+  sandboxId: string,
+): Promise<TemplateLimits | undefined> {
+  if (Object.keys(templateLimits).length === 0) return undefined;
+  const record = await store.get(teamId, sandboxId);
+  return record && templateLimitsOf(templateLimits, directory.templateNames(record.templateId));
 }

@@ -27,7 +27,7 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface ClusterOptions extends Partial<Pick<ControlPlaneOptions, "limits" | "push">> {
+export interface ClusterOptions extends Partial<Pick<ControlPlaneOptions, "limits" | "templateLimits" | "push">> {
   /** Peers that are up and registered. Default 1. */
   readonly nodes?: number;
   readonly timing?: Partial<Timing>;
@@ -156,6 +156,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       logger,
       timing: { ...quick, ...options.timing },
       ...(options.limits === undefined ? {} : { limits: options.limits }),
+      ...(options.templateLimits === undefined ? {} : { templateLimits: options.templateLimits }),
       ...(options.push === undefined ? {} : { push: options.push }),
     });
     cleanUps.push(() => control.close());

@@ -59,6 +59,8 @@ export class PeerNode {
   acknowledgedTo = 0n;
   bootId: string = randomUUID();
   capacity = 100;
+  /** What it says of its memory; `sandboxMemoryBytes` is what its sandboxes' limits may add up to. */
+  memory = { memoryBytes: 2 ** 33, sandboxMemoryBytes: 0, inUseBytes: 0 };
   /** What its sandboxes may have, the default first. */
   isolations = ["runc"];
   /** Messages that streams have carried so far. */
@@ -142,8 +144,21 @@ export class PeerNode {
             version: "0",
             isolation: this.isolations[0] ?? "",
             isolations: this.isolations,
-            capacity: { sandboxes: this.capacity, cpuCount: 2, memoryBytes: 1n << 33n },
-            usage: { sandboxes: this.sandboxes.size, starting: 0 },
+            capacity: {
+              sandboxes: this.capacity,
+              cpuCount: 2,
+              memoryBytes: BigInt(this.memory.memoryBytes),
+              sandboxMemoryBytes: BigInt(this.memory.sandboxMemoryBytes),
+            },
+            usage: {
+              sandboxes: this.sandboxes.size,
+              starting: 0,
+              memoryBytes: BigInt(Math.floor(this.memory.inUseBytes)),
+              sandboxMemoryBytes: [...this.sandboxes.values()].reduce(
+                (sum, { manifest }) => sum + BigInt(manifest.resources?.memoryMb ?? 0) * 1_048_576n,
+                0n,
+              ),
+            },
             templates: [
               {
                 templateId: "base",

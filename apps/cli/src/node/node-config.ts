@@ -15,6 +15,8 @@ export interface NodeConfig extends NodeIdentity {
   /** 0: any free one. */
   readonly gatewayPort: number;
   readonly maxSandboxes: number;
+  /** Default: as the orchestrator's. */
+  readonly memoryOvercommit?: number;
 }
 
 /** What a supervisor tells its node process, in this order. */

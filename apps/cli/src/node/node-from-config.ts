@@ -14,7 +14,7 @@ const init = "/usr/bin/tini-static";
  * @throws Failure when the cluster token is missing; `CastellanError` when the runtime cannot prepare the host.
  */
 export async function nodeFrom(config: NodeConfig, logger: Logger): Promise<Orchestrator> {
-  const { tokenFile, host, port, gatewayPort, advertise, maxSandboxes, ...node } = config;
+  const { tokenFile, host, port, gatewayPort, advertise, maxSandboxes, memoryOvercommit, ...node } = config;
   const clusterToken = await readSecret(tokenFile, clusterTokenKind);
   if (clusterToken === undefined) {
     throw new Failure(`There is no cluster token in ${tokenFile}.`, {
@@ -27,7 +27,7 @@ export async function nodeFrom(config: NodeConfig, logger: Logger): Promise<Orch
     clusterToken,
     rpc: { host, port, ...reached },
     gateway: { host, port: gatewayPort, ...reached },
-    capacity: { sandboxes: maxSandboxes },
+    capacity: { sandboxes: maxSandboxes, ...(memoryOvercommit === undefined ? {} : { memoryOvercommit }) },
     daemon: { nodeBinary: pinnedNode, bundle: bundlePath, init },
     logger,
   });

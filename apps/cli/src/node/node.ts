@@ -51,6 +51,7 @@ export async function node(settings: NodeSettings): Promise<number> {
         port,
         gatewayPort,
         maxSandboxes,
+        memoryOvercommit: settings.memoryOvercommit,
       },
       logger: createLogger("castellan"),
       onCrash: (inARow) => {

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { SandboxStore } from "@castellan/store";
+import { type ConfiguredLimits, defaultTeam } from "./limits-file.ts";
 import { apiKeyKind, clusterTokenKind, keepSecret } from "./secret-file.ts";
 
 export interface Secrets {
@@ -7,7 +8,8 @@ export interface Secrets {
   readonly clusterToken: string;
 }
 
-const defaultTeam = "default";
+/** Concurrent sandboxes of a team of which nothing else is said. */
+const defaultConcurrent = 100;
 
 /** The installation's secrets, made at the first start. */
 export async function keepSecrets(files: {
@@ -20,13 +22,28 @@ export async function keepSecrets(files: {
 }
 
 /**
- * Makes sure that the store has the team `default` and knows its API key, by the key's SHA-256. Done at every start:
- * a store that was emptied gets both back.
+ * Makes sure that the store has the teams with their limits, and knows the API key of the team `default` and the keys that
+ * the limits file names, by their SHA-256. Done at every start: a store that was emptied gets them back.
+ * @param maxSandboxes of the team `default`; absent: what the file says, or 100.
  */
-export async function bootstrapStore(store: SandboxStore, apiKey: string, maxSandboxes: number): Promise<void> {
-  await store.putTeam({ teamId: defaultTeam, name: defaultTeam, maxConcurrentSandboxes: maxSandboxes });
+export async function bootstrapStore(
+  store: SandboxStore,
+  apiKey: string,
+  { teams }: Pick<ConfiguredLimits, "teams">,
+  maxSandboxes?: number,
+): Promise<void> {
+  for (const { teamId, maxConcurrentSandboxes = defaultConcurrent, limits, apiKeys } of teams) {
+    const most = teamId === defaultTeam ? (maxSandboxes ?? maxConcurrentSandboxes) : maxConcurrentSandboxes;
+    await store.putTeam({ teamId, name: teamId, maxConcurrentSandboxes: most, limits });
+    for (const [name, hash] of Object.entries(apiKeys)) {
+      await store.putApiKey({ apiKeyId: idOf(hash), teamId, name }, hash);
+    }
+  }
   const keyHash = createHash("sha256").update(apiKey).digest("hex");
-  // An id that follows from the key: edits by an earlier key stay that key's in the history.
-  const apiKeyId = `key-${keyHash.slice(0, 12)}`;
-  await store.putApiKey({ apiKeyId, teamId: defaultTeam, name: "bootstrap" }, keyHash);
+  await store.putApiKey({ apiKeyId: idOf(keyHash), teamId: defaultTeam, name: "bootstrap" }, keyHash);
+}
+
+/** An id that follows from the key: edits by an earlier key stay that key's in the history. */
+function idOf(keyHash: string): string {
+  return `key-${keyHash.slice(0, 12)}`;
 }

@@ -12,6 +12,7 @@ import type { Closers } from "./closers.ts";
 import type { DataDirectory } from "./data-directory.ts";
 import { endSandboxes } from "./end-sandboxes.ts";
 import type { ClientEnvironment } from "./environment.ts";
+import { readLimits } from "./limits-file.ts";
 import { startNodes } from "./nodes.ts";
 import { dialAddress, freePort, isLoopback, listenFailure, listenOn } from "./ports.ts";
 import { requireHost, requireTemplate } from "./preflight.ts";
@@ -52,10 +53,22 @@ export async function startInstallation(options: StartOptions): Promise<Installa
 
   const store = await openStore(settings.redisUrl ?? `sqlite:${data.database}`, { logger });
   closers.add("store", () => store.close());
-  await bootstrapStore(store, apiKey, settings.maxSandboxes);
+  const limits = await readLimits(
+    settings.limitsFile ?? join(data.path, "limits.json"),
+    settings.limitsFile === undefined,
+  );
+  await bootstrapStore(store, apiKey, limits, settings.maxSandboxes);
 
   const version = castellanVersion();
-  const controlPlane = await createControlPlane({ store, clusterToken, domain, logger, version });
+  const controlPlane = await createControlPlane({
+    store,
+    clusterToken,
+    domain,
+    logger,
+    version,
+    templateLimits: limits.templates,
+    ...(limits.maxTimeoutSeconds === undefined ? {} : { limits: { maxTimeoutSeconds: limits.maxTimeoutSeconds } }),
+  });
   closers.add("control plane", () => controlPlane.close());
   const edge = createEdge({
     locate: controlPlane.locate,

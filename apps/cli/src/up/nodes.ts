@@ -7,7 +7,7 @@ import type { UpSettings } from "../settings.ts";
 import type { DataDirectory } from "./data-directory.ts";
 
 export interface NodesOptions {
-  readonly settings: Pick<UpSettings, "nodes">;
+  readonly settings: Pick<UpSettings, "nodes" | "memoryOvercommit">;
   readonly data: DataDirectory;
   readonly templatesDirectory: string;
   readonly registryUrl: string;
@@ -43,6 +43,7 @@ export async function startNodes(options: NodesOptions): Promise<readonly Superv
         port: 0,
         gatewayPort: 0,
         maxSandboxes,
+        memoryOvercommit: settings.memoryOvercommit,
       },
       logger,
     }),

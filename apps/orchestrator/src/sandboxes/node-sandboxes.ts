@@ -1,6 +1,7 @@
 import type { SandboxManifest } from "@castellan/contracts/sandbox";
 import { CastellanError, type Epoch } from "@castellan/domain";
 import type { Logger } from "@castellan/telemetry";
+import type { SandboxCounts } from "../node-description.ts";
 import type { NodeRuntime, RunExit } from "../node-runtime.ts";
 import type { Timing } from "../options.ts";
 import type { Journal } from "../state/journal.ts";
@@ -25,6 +26,8 @@ export interface SandboxParts {
   readonly timing: Timing;
   /** The most executions that start or run at once. */
   readonly maxSandboxes: number;
+  /** What the memory limits of those may add up to, in bytes. */
+  readonly maxMemoryBytes: number;
   /** Whether the control plane has been silent for longer than the lease. */
   readonly controlPlaneAway: () => boolean;
   readonly watcher?: ExecutionWatcher;
@@ -149,13 +152,15 @@ export class NodeSandboxes {
     return execution?.phase === "running" && execution.sandboxId === sandboxId ? execution : undefined;
   }
 
-  /** How many start, and how many are visible. */
-  counts(): { readonly starting: number; readonly sandboxes: number } {
+  /** How many start, how many are visible, and what the memory limits of both add up to. */
+  counts(): SandboxCounts {
     let starting = 0;
-    for (const { seeded } of this.#executions.values()) {
+    let memoryBytes = 0;
+    for (const { seeded, manifest } of this.#executions.values()) {
       if (!seeded) starting += 1;
+      memoryBytes += (manifest.resources?.memoryMb ?? 0) * mib;
     }
-    return { starting, sandboxes: this.#executions.size - starting };
+    return { starting, sandboxes: this.#executions.size - starting, memoryBytes };
   }
 
   /** Gives starts up, and ends the others where told to. Idempotent. */
@@ -176,7 +181,7 @@ export class NodeSandboxes {
   }
 
   #begin(epoch: Epoch, order: StartOrder): Execution {
-    const { journal, maxSandboxes } = this.#parts;
+    const { journal, maxSandboxes, maxMemoryBytes } = this.#parts;
     const { sandboxId, executionId, generation } = order;
     this.#closing.signal.throwIfAborted();
     if (this.#promised.has(executionId) || journal.state.refuses(executionId)) {
@@ -185,6 +190,9 @@ export class NodeSandboxes {
     this.#checkGeneration(sandboxId, generation);
     if (this.#executions.size >= maxSandboxes) {
       throw new CastellanError("quota_exceeded", `The node is full: it runs at most ${maxSandboxes} sandboxes`);
+    }
+    if (this.counts().memoryBytes + order.resources.memoryMb * mib > maxMemoryBytes) {
+      throw new CastellanError("quota_exceeded", "The node is full: its sandboxes may use no more memory");
     }
     const execution = this.#newExecution(order.manifest, generation, "starting");
     execution.started = startExecution(this.#parts, this.#serial, execution, { epoch, order }).then(() =>
@@ -297,6 +305,7 @@ export class NodeSandboxes {
   }
 }
 
+const mib = 1024 * 1024;
 const endsAtOnce = 8;
 const endRetryMs = 5_000;
 const endCheckMs = 1_000;
