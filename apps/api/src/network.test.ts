@@ -81,6 +81,7 @@ describe("what a running sandbox may reach", () => {
   test.each([
     [{ denyOut: ["example.com"] }, /denyOut takes IP addresses and CIDR blocks/],
     [{ allowOut: ["example.com"] }, /need denyOut to hold 0\.0\.0\.0\/0/],
+    [{ allowOut: ["exa mple.com"], denyOut: [everywhere] }, /names like example\.com/],
     [{ rules: { "example.com": [{ transform: {} }] } }, "rules is not supported yet"],
     [{ egressProxy: { address: "socks5://10.0.0.1:1080" } }, "egressProxy is not supported yet"],
     [{ allowOut: new Array(257).fill("1.1.1.1") }, /allowOut/],
@@ -94,6 +95,12 @@ describe("what a running sandbox may reach", () => {
     expect(answer.status).toBe(400);
     expect(stringField(answer.body, "message")).toMatch(message);
     expect((await cluster.store.get("team1", id))?.egress).toEqual(egress);
+  });
+
+  test("may be names where everything else is denied, and the node is told them in lower case", async () => {
+    const id = await cluster.create({ network: { allowOut: ["a.com"], denyOut: [everywhere] } });
+    expect((await put(id, { allowOut: ["*.Example.com", "1.1.1.1"], allow_internet_access: false })).status).toBe(204);
+    expect(await network(id)).toMatchObject({ allowOut: ["*.example.com", "1.1.1.1"] });
   });
 
   test("takes an empty set of rules and no proxy, which is what there is", async () => {

@@ -18,7 +18,15 @@ export {
   tooManyBytes,
   tooManyKeys,
 } from "./metadata.ts";
-export { type EgressPolicy, everywhere, isAddressOrBlock, parseEgressPolicy } from "./network.ts";
+export {
+  coversName,
+  type EgressPolicy,
+  everywhere,
+  isAddressOrBlock,
+  isDomainName,
+  isNamePattern,
+  parseEgressPolicy,
+} from "./network.ts";
 export { type Epoch, type Micros, nextEpoch, nextRevision, type Revision } from "./revision.ts";
 export type {
   ApiKey,

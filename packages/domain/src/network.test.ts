@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { everywhere, isAddressOrBlock, parseEgressPolicy } from "./network.ts";
+import { coversName, everywhere, isAddressOrBlock, parseEgressPolicy } from "./network.ts";
 
 describe("an address or block", () => {
   it.each(["1.2.3.4", "0.0.0.0/0", "10.0.0.0/8", "255.255.255.255/32", "::1", "::/0", "fe80::/10", "2001:db8::1/128"])(
@@ -39,8 +39,49 @@ describe("a sandbox's network rules", () => {
   it("are refused, never dropped, where they cannot be kept", () => {
     refuses(() => parseEgressPolicy([], ["example.com"]), /denyOut takes IP addresses and CIDR blocks/);
     refuses(() => parseEgressPolicy(["example.com"], []), /need denyOut to hold 0.0.0.0\/0/);
-    refuses(() => parseEgressPolicy(["example.com"], [everywhere]), /not supported yet/);
     refuses(() => parseEgressPolicy(["x".repeat(1000)], [everywhere]), /^.{0,200}$/);
+  });
+
+  it("take names only where everything else is denied, in lower case", () => {
+    const names = ["Example.COM", "*.Example.com", "example.com", "a_b.xn--bcher-kva.example"];
+    expect(parseEgressPolicy([...names, "1.1.1.1"], [everywhere]).allowOut).toEqual([
+      "example.com",
+      "*.example.com",
+      "a_b.xn--bcher-kva.example",
+      "1.1.1.1",
+    ]);
+    expect(parseEgressPolicy(["example.com"], [], false)).toMatchObject({ denyOut: [everywhere] });
+    for (const wrong of [
+      "",
+      "localhost",
+      "*",
+      "*.",
+      "a.*.com",
+      "*example.com",
+      "a..b",
+      "-a.com",
+      "a-.com",
+      "1.2.3",
+      "bücher.de",
+      "a.com.",
+      "a.com:443",
+      "a b.com",
+      "1.2.3.4/33",
+      `${"a".repeat(64)}.com`,
+      `${"a.".repeat(126)}com`,
+    ]) {
+      refuses(() => parseEgressPolicy([wrong], [everywhere]), /allowOut takes IP addresses, CIDR blocks and names/);
+    }
+  });
+
+  it("cover by a wildcard all names below, and neither the name itself nor one that merely ends like it", () => {
+    expect(coversName("*.example.com", "a.example.com")).toBe(true);
+    expect(coversName("*.example.com", "b.a.example.com")).toBe(true);
+    expect(coversName("*.example.com", "example.com")).toBe(false);
+    expect(coversName("*.example.com", ".example.com")).toBe(false);
+    expect(coversName("*.example.com", "evilexample.com")).toBe(false);
+    expect(coversName("example.com", "a.example.com")).toBe(false);
+    expect(coversName("example.com", "example.com")).toBe(true);
   });
 
   it("have at most 256 entries each", () => {

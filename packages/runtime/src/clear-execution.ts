@@ -17,6 +17,7 @@ export async function clearExecution(host: NodeHost, held: HeldExecution, init?:
 
   // Its processes first: while they live, a later process of the node takes the execution over, and wholly.
   if (init !== undefined) await step(killAndWait(init, 30_000));
+  host.filter.allow(slot.address, []);
   await step(host.cgroups.remove(record.executionId));
   await Promise.all([
     step(removeInterfaces(host.run, [slot.device])),

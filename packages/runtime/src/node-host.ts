@@ -12,6 +12,7 @@ import { claimPrefix, giveUpOwnership, takeOwnership } from "./host/owner.ts";
 import { raiseSharedLimits } from "./host/shared-limits.ts";
 import { contains, formatIpv4Block, parseIpv4Block } from "./network/addresses.ts";
 import { Firewall } from "./network/firewall.ts";
+import { NameFilter } from "./network/names/name-filter.ts";
 import { hostNameservers } from "./network/nameservers.ts";
 import { hostRoutes } from "./network/routes.ts";
 import { type NodeNetwork, nodeScript } from "./network/ruleset.ts";
@@ -30,6 +31,8 @@ export interface NodeHost {
   readonly images: BlankImages;
   readonly firewall: Firewall;
   readonly network: NodeNetwork;
+  /** Lets sandboxes out by name. Closed with the runtime. */
+  readonly filter: NameFilter;
   readonly cgroups: Cgroups;
   readonly traits: HostTraits;
   readonly mtu: number;
@@ -64,12 +67,25 @@ async function prepareOwned(options: RuntimeOptions, executionsDirectory: string
   await claimPrefix(devicePrefix, stateDir);
   await refuseOverlap(options);
   const run = commandsOf(stateDir);
-  const network: NodeNetwork = {
-    devicePrefix,
-    subnet: options.subnet,
-    nameservers: options.nameservers ?? hostNameservers(),
-    forbidden: (options.forbiddenOut ?? []).flatMap((entry) => parseIpv4Block(entry) ?? []),
-  };
+  const nameservers = options.nameservers ?? hostNameservers();
+  const forbidden = (options.forbiddenOut ?? []).flatMap((entry) => parseIpv4Block(entry) ?? []);
+  const closed = [...forbidden, ...[parseIpv4Block(options.subnet)].flatMap((block) => block ?? [])];
+  const filter = await NameFilter.start({ nameservers, forbidden: closed, logger: options.logger });
+  try {
+    const network = { devicePrefix, subnet: options.subnet, nameservers, forbidden, filter: filter.ports };
+    return await prepareWith(options, executionsDirectory, { run, network, filter });
+  } catch (error) {
+    await filter.close();
+    throw error;
+  }
+}
+
+async function prepareWith(
+  options: RuntimeOptions,
+  executionsDirectory: string,
+  { run, network, filter }: Pick<NodeHost, "run" | "network" | "filter">,
+): Promise<NodeHost> {
+  const { stateDir, devicePrefix } = options;
   const firewall = new Firewall(run);
   const cgroups = new Cgroups(currentCgroupLayout(), devicePrefix);
   const hook = join(stateDir, "wire-network");
@@ -92,6 +108,7 @@ async function prepareOwned(options: RuntimeOptions, executionsDirectory: string
     images: new BlankImages(stateDir, run),
     firewall,
     network,
+    filter,
     cgroups,
     traits: {
       limitsSwap: cgroups.limitsSwap(),

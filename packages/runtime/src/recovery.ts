@@ -118,6 +118,7 @@ async function clearInterfaces(host: NodeHost, kept: ReadonlySet<string>): Promi
 
 /** One transaction: a running sandbox is never without its rules. */
 async function restoreRules(host: NodeHost, running: readonly RunningExecution[]): Promise<void> {
+  for (const { slot, record } of running) host.filter.allow(slot.address, egressRules(record.egress).names);
   const scripts = [
     removeNodeScript(host.options.devicePrefix),
     nodeScript(host.network),

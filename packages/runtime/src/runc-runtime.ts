@@ -187,6 +187,7 @@ class RuncRuntime implements SandboxRuntime {
     const change = before.then(async () => {
       const { running } = this.#runningEntry(executionId);
       await this.#host.firewall.apply(changeSandboxScript(this.#host.network, running.slot, rules));
+      this.#host.filter.allow(running.slot.address, rules.names);
       const { allowOut, denyOut } = policy;
       const record: ExecutionRecord = { ...running.record, egress: { allowOut, denyOut } };
       await this.#rememberPolicy(executionId, running, record);
@@ -208,6 +209,7 @@ class RuncRuntime implements SandboxRuntime {
       await writeRecord(running.directory, record);
     } catch (error) {
       const before = egressRules(running.record.egress);
+      this.#host.filter.allow(running.slot.address, before.names);
       await this.#host.firewall.apply(changeSandboxScript(this.#host.network, running.slot, before));
       throw error;
     }
@@ -287,6 +289,7 @@ class RuncRuntime implements SandboxRuntime {
       for (const [, entry] of this.#entries) if (entry.phase === "running") await entry.running.network.close();
     }
     this.#entries.clear();
+    await this.#host.filter.close();
     await giveUpOwnership(this.#host.options.stateDir);
   }
 

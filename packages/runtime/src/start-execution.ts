@@ -86,8 +86,10 @@ async function prepare(
     diskMb: spec.resources.diskMb,
     files: filesFor(host, spec, slot.address, isolationOf(record)),
   }).then(() => laps.lap("disk"));
+  const rules = egressRules(record.egress);
+  host.filter.allow(slot.address, rules.names);
   const firewall = host.firewall
-    .apply(addSandboxScript(host.network, slot, egressRules(record.egress)))
+    .apply(addSandboxScript(host.network, slot, rules))
     .then(() => laps.lap("firewall"));
   const configuration = userNamespace.then(async ({ fd }) => {
     const config = ociConfig({

@@ -712,7 +712,7 @@ const document = {
                           "type": "string",
                           "maxLength": 253
                         },
-                        "description": "Addresses or CIDR blocks that the sandbox may reach; win over `denyOut`."
+                        "description": "Addresses or CIDR blocks that the sandbox may reach; win over `denyOut`. Where `denyOut` holds `0.0.0.0/0`, also names, `example.com` or `*.example.com`, whose servers it may reach over HTTP on port 80 and TLS on 443."
                       },
                       "denyOut": {
                         "type": "array",
@@ -1511,7 +1511,7 @@ const document = {
                           "type": "string",
                           "maxLength": 253
                         },
-                        "description": "Addresses or CIDR blocks that the sandbox may reach; win over `denyOut`."
+                        "description": "Addresses or CIDR blocks that the sandbox may reach; win over `denyOut`. Where `denyOut` holds `0.0.0.0/0`, also names, `example.com` or `*.example.com`, whose servers it may reach over HTTP on port 80 and TLS on 443."
                       },
                       "denyOut": {
                         "type": "array",
@@ -2261,7 +2261,7 @@ const document = {
                             "type": "string",
                             "maxLength": 253
                           },
-                          "description": "Addresses or CIDR blocks that the sandbox may reach; win over `denyOut`."
+                          "description": "Addresses or CIDR blocks that the sandbox may reach; win over `denyOut`. Where `denyOut` holds `0.0.0.0/0`, also names, `example.com` or `*.example.com`, whose servers it may reach over HTTP on port 80 and TLS on 443."
                         },
                         "denyOut": {
                           "type": "array",
@@ -3905,7 +3905,7 @@ const document = {
                       "type": "string",
                       "maxLength": 253
                     },
-                    "description": "Addresses or CIDR blocks that the sandbox may reach; win over `denyOut`."
+                    "description": "Addresses or CIDR blocks that the sandbox may reach; win over `denyOut`. Where `denyOut` holds `0.0.0.0/0`, also names, `example.com` or `*.example.com`, whose servers it may reach over HTTP on port 80 and TLS on 443."
                   },
                   "denyOut": {
                     "type": "array",
@@ -5804,7 +5804,7 @@ const document = {
                         "type": "string",
                         "maxLength": 253
                       },
-                      "description": "Addresses or CIDR blocks that the sandbox may reach; win over `denyOut`."
+                      "description": "Addresses or CIDR blocks that the sandbox may reach; win over `denyOut`. Where `denyOut` holds `0.0.0.0/0`, also names, `example.com` or `*.example.com`, whose servers it may reach over HTTP on port 80 and TLS on 443."
                     },
                     "denyOut": {
                       "type": "array",
@@ -5952,7 +5952,7 @@ const document = {
                         "type": "string",
                         "maxLength": 253
                       },
-                      "description": "Addresses or CIDR blocks that the sandbox may reach; win over `denyOut`."
+                      "description": "Addresses or CIDR blocks that the sandbox may reach; win over `denyOut`. Where `denyOut` holds `0.0.0.0/0`, also names, `example.com` or `*.example.com`, whose servers it may reach over HTTP on port 80 and TLS on 443."
                     },
                     "denyOut": {
                       "type": "array",
@@ -7004,7 +7004,7 @@ const document = {
               "type": "string",
               "maxLength": 253
             },
-            "description": "Addresses or CIDR blocks that the sandbox may reach; win over `denyOut`."
+            "description": "Addresses or CIDR blocks that the sandbox may reach; win over `denyOut`. Where `denyOut` holds `0.0.0.0/0`, also names, `example.com` or `*.example.com`, whose servers it may reach over HTTP on port 80 and TLS on 443."
           },
           "denyOut": {
             "type": "array",
@@ -7050,7 +7050,7 @@ const document = {
               "type": "string",
               "maxLength": 253
             },
-            "description": "Addresses or CIDR blocks that the sandbox may reach; win over `denyOut`."
+            "description": "Addresses or CIDR blocks that the sandbox may reach; win over `denyOut`. Where `denyOut` holds `0.0.0.0/0`, also names, `example.com` or `*.example.com`, whose servers it may reach over HTTP on port 80 and TLS on 443."
           },
           "denyOut": {
             "type": "array",
@@ -7162,7 +7162,7 @@ const document = {
                   "type": "string",
                   "maxLength": 253
                 },
-                "description": "Addresses or CIDR blocks that the sandbox may reach; win over `denyOut`."
+                "description": "Addresses or CIDR blocks that the sandbox may reach; win over `denyOut`. Where `denyOut` holds `0.0.0.0/0`, also names, `example.com` or `*.example.com`, whose servers it may reach over HTTP on port 80 and TLS on 443."
               },
               "denyOut": {
                 "type": "array",
@@ -7303,7 +7303,7 @@ const document = {
                   "type": "string",
                   "maxLength": 253
                 },
-                "description": "Addresses or CIDR blocks that the sandbox may reach; win over `denyOut`."
+                "description": "Addresses or CIDR blocks that the sandbox may reach; win over `denyOut`. Where `denyOut` holds `0.0.0.0/0`, also names, `example.com` or `*.example.com`, whose servers it may reach over HTTP on port 80 and TLS on 443."
               },
               "denyOut": {
                 "type": "array",
@@ -7676,7 +7676,7 @@ const document = {
                   "type": "string",
                   "maxLength": 253
                 },
-                "description": "Addresses or CIDR blocks that the sandbox may reach; win over `denyOut`."
+                "description": "Addresses or CIDR blocks that the sandbox may reach; win over `denyOut`. Where `denyOut` holds `0.0.0.0/0`, also names, `example.com` or `*.example.com`, whose servers it may reach over HTTP on port 80 and TLS on 443."
               },
               "denyOut": {
                 "type": "array",

@@ -473,7 +473,7 @@ export interface components {
              * @default true
              */
             allowPublicTraffic?: boolean;
-            /** @description Addresses or CIDR blocks that the sandbox may reach; win over `denyOut`. */
+            /** @description Addresses or CIDR blocks that the sandbox may reach; win over `denyOut`. Where `denyOut` holds `0.0.0.0/0`, also names, `example.com` or `*.example.com`, whose servers it may reach over HTTP on port 80 and TLS on 443. */
             allowOut?: string[];
             /** @description Addresses or CIDR blocks that it may not reach. */
             denyOut?: string[];
@@ -488,7 +488,7 @@ export interface components {
             };
         };
         NetworkUpdate: {
-            /** @description Addresses or CIDR blocks that the sandbox may reach; win over `denyOut`. */
+            /** @description Addresses or CIDR blocks that the sandbox may reach; win over `denyOut`. Where `denyOut` holds `0.0.0.0/0`, also names, `example.com` or `*.example.com`, whose servers it may reach over HTTP on port 80 and TLS on 443. */
             allowOut?: string[];
             /** @description Addresses or CIDR blocks that it may not reach. */
             denyOut?: string[];

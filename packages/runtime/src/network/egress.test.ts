@@ -22,8 +22,17 @@ describe("egress rules", () => {
       named: [],
       allowed: [],
       denied: [],
+      names: [],
       dns: true,
     });
+  });
+
+  it("take names where everything is denied, and then let names be looked up", () => {
+    const { names, allowed, dns } = egressRules({
+      allowOut: ["example.com", "1.2.3.4", "*.example.com"],
+      denyOut: ["0.0.0.0/0"],
+    });
+    expect([names, shown(allowed), dns]).toEqual([["example.com", "*.example.com"], ["1.2.3.4/32"], true]);
   });
 
   it("refuse domain names and everything that could end an nft statement", () => {

@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { CastellanError, type EgressPolicy } from "@castellan/domain";
+import { CastellanError, type EgressPolicy, isNamePattern } from "@castellan/domain";
 import { contains, type Ipv4Block, parseIpv4Block, withoutNested } from "./addresses.ts";
 
 /**
@@ -26,6 +26,8 @@ export interface EgressRules {
   readonly named: readonly Ipv4Block[];
   readonly allowed: readonly Ipv4Block[];
   readonly denied: readonly Ipv4Block[];
+  /** Names, and patterns of them, whose servers may be reached over HTTP and TLS, wherever they are. */
+  readonly names: readonly string[];
   /** Whether names may be looked up: not when everything is denied, as names are a way out too. */
   readonly dns: boolean;
 }
@@ -33,34 +35,45 @@ export interface EgressRules {
 const maxEntries = 1024;
 
 /**
- * @throws `invalid_argument` for entries that are neither an address nor a CIDR block. IPv6 entries are checked and then
- * have no effect: sandboxes have no IPv6.
+ * @throws `invalid_argument` for entries that are neither an address nor a CIDR block, apart from names in `allowOut`
+ * where everything is denied. IPv6 entries are checked and then have no effect: sandboxes have no IPv6.
  */
 export function egressRules(policy: EgressPolicy): EgressRules {
-  const allowed = blocksOf("allowOut", policy.allowOut);
+  const names = policy.allowOut.filter(isNamePattern);
+  const allowed = blocksOf(
+    "allowOut",
+    policy.allowOut.filter((entry) => !isNamePattern(entry)),
+  );
   const denied = blocksOf("denyOut", policy.denyOut);
+  const deniesAll = denied.some(({ prefix }) => prefix === 0);
+  if (names.length > maxEntries) throw tooMany("allowOut");
+  if (names.length > 0 && !deniesAll) {
+    throw new CastellanError("invalid_argument", "Domain names in allowOut need denyOut to hold 0.0.0.0/0");
+  }
   return {
     named: withoutNested(allowed.filter((entry) => protectedRanges.some((range) => contains(range, entry)))),
     allowed: withoutNested(allowed),
     denied: withoutNested(denied),
-    dns: !denied.some(({ prefix }) => prefix === 0),
+    names,
+    dns: !deniesAll || names.length > 0,
   };
 }
 
 function blocksOf(list: "allowOut" | "denyOut", entries: readonly string[]): Ipv4Block[] {
-  if (entries.length > maxEntries) {
-    throw new CastellanError("invalid_argument", `${list} may have at most ${maxEntries} entries`);
-  }
+  if (entries.length > maxEntries) throw tooMany(list);
   return entries.flatMap((entry) => {
     const parsed = parseIpv4Block(entry);
     if (parsed !== undefined) return [parsed];
     if (isIpv6Block(entry)) return [];
-    const what = list === "allowOut" ? "domain names are not supported yet" : "domain names cannot be denied";
     throw new CastellanError(
       "invalid_argument",
-      `${list} takes IP addresses and CIDR blocks, ${what}: ${JSON.stringify(entry.slice(0, 80))}`,
+      `${list} takes IP addresses and CIDR blocks, not ${JSON.stringify(entry.slice(0, 80))}`,
     );
   });
+}
+
+function tooMany(list: string): CastellanError {
+  return new CastellanError("invalid_argument", `${list} may have at most ${maxEntries} entries`);
 }
 
 function isIpv6Block(text: string): boolean {

@@ -10,6 +10,7 @@ const network = {
   devicePrefix: "ctq",
   subnet: "10.241.64.0/20",
   nameservers: ["192.0.2.53"],
+  filter: { http: 31080, tls: 31443 },
   forbidden: [parseIpv4Block("198.51.100.0/24")].flatMap((block) => block ?? []),
 };
 const slot = new Slots({ ...network, uidBase: 1_000_000 }).describe(18);

@@ -5,7 +5,10 @@ import { commandsOf } from "../host/command.ts";
 
 /** A network namespace beside the host, with servers on addresses that stand for the world's. */
 export interface FakeInternet {
-  /** An ordinary public address; its server on 80 answers with the address of whoever asks. */
+  /**
+   * An ordinary public address; its server on 80 answers with the address of whoever asks, that on 443 with its own
+   * address, a space and all that it is sent; UDP port 443 as the resolver's.
+   */
   readonly world: string;
   readonly otherWorld: string;
   /** An address of a private range, and the cloud's metadata address; the same server. */
@@ -28,10 +31,19 @@ def tcp(port, answer):
     while True:
         c, peer = s.accept()
         c.sendall(answer(peer).encode()); c.close()
-def udp():
+def echo(c):
+    try:
+        c.sendall((c.getsockname()[0] + " ").encode())
+        while data := c.recv(65536): c.sendall(data)
+    except OSError: pass
+    c.close()
+def echoes(port):
+    s = socket.create_server(("0.0.0.0", port), backlog=64)
+    while True: threading.Thread(target=echo, args=(s.accept()[0],), daemon=True).start()
+def udp(port):
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     s.setsockopt(socket.IPPROTO_IP, 8, 1)
-    s.bind(("0.0.0.0", 53))
+    s.bind(("0.0.0.0", port))
     while True:
         data, anc, _, peer = s.recvmsg(512, 256)
         heard.add(peer[0])
@@ -39,7 +51,8 @@ def udp():
         s.sendmsg([data], [(l, t, d[:4] + d[8:12] + bytes(4)) for l, t, d in anc], 0, peer)
 threading.Thread(target=tcp, args=(80, lambda peer: peer[0]), daemon=True).start()
 threading.Thread(target=tcp, args=(81, lambda peer: " ".join(sorted(heard))), daemon=True).start()
-threading.Thread(target=udp, daemon=True).start()
+threading.Thread(target=echoes, args=(443,), daemon=True).start()
+for port in (53, 443): threading.Thread(target=udp, args=(port,), daemon=True).start()
 print("ready", flush=True)
 threading.Event().wait()
 `;
