@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 /** The Node that comes with the npm packages, absolute: what everything runs on, and what sandboxes' daemons run on. */
 export const pinnedNode = fileURLToPath(
@@ -11,4 +11,17 @@ export function castellanVersion(): string {
   const description: unknown = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
   const fits = typeof description === "object" && description !== null && "version" in description;
   return fits && typeof description.version === "string" ? description.version : "unknown";
+}
+
+/** The version of the pinned Node; undefined where the npm packages lack it. */
+export function pinnedNodeVersion(): string | undefined {
+  try {
+    const description: unknown = JSON.parse(
+      readFileSync(new URL("../package.json", pathToFileURL(pinnedNode)), "utf8"),
+    );
+    const fits = typeof description === "object" && description !== null && "version" in description;
+    return fits && typeof description.version === "string" ? description.version : undefined;
+  } catch {
+    return undefined;
+  }
 }

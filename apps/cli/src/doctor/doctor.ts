@@ -1,9 +1,10 @@
 import type { UpSettings } from "../settings.ts";
 import { printable } from "../terminal/printable.ts";
 import { printJson, printTable, type ResultSink } from "../terminal/table.ts";
+import { examineClock } from "./clock.ts";
 import type { Finding } from "./finding.ts";
-import { examineHost, examineTemplates } from "./host.ts";
-import { examineInstallation, examinePort, examineStore, examineVersions } from "./installation.ts";
+import { examineHost, examineTemplates, examineWithoutRoot } from "./host.ts";
+import { examineInstallation, examinePorts, examineStore, examineVersions } from "./installation.ts";
 
 /**
  * `castellan doctor`: looks at everything that `up` needs and says of each what was found and how to mend it. Changes
@@ -33,11 +34,13 @@ export async function examine(settings: UpSettings): Promise<readonly Finding[]>
   const groups = await Promise.all([
     examineVersions(),
     findings,
-    examineHost(settings.dataDirectory),
+    examineHost(settings),
     examineTemplates(settings.dataDirectory),
     examineStore(settings, holder),
-    examinePort(settings, holder),
+    examinePorts(settings, holder),
+    examineClock(settings.dataDirectory),
     limits,
+    examineWithoutRoot(),
   ]);
   return groups.flat();
 }
@@ -48,11 +51,6 @@ const limits: readonly Finding[] = [
     name: "pause",
     status: "note",
     detail: "pause keeps nothing yet: pausing, with memory or without, snapshots and forks are not built",
-  },
-  {
-    name: "isolation",
-    status: "note",
-    detail: "runc: every sandbox has its own users, network, disk and limits, and shares this machine's kernel",
   },
 ];
 

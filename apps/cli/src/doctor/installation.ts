@@ -10,11 +10,18 @@ import type { UpSettings } from "../settings.ts";
 import { checkDataDirectory, dataDirectoryAt } from "../up/data-directory.ts";
 import { type Holder, readHolder } from "../up/instance-lock.ts";
 import { listenOn } from "../up/ports.ts";
-import { castellanVersion } from "../version.ts";
+import { castellanVersion, pinnedNodeVersion } from "../version.ts";
 import { type Finding, note, ok, problem } from "./finding.ts";
 
 export function examineVersions(): readonly Finding[] {
-  return [ok("castellan", castellanVersion()), ok("node", process.versions.node)];
+  const { node } = process.versions;
+  const pinned = pinnedNodeVersion();
+  const fix = "npm run castellan -- doctor, which uses the one that comes with the npm packages; npm ci brings it";
+  const runtime =
+    pinned === undefined || node.split(".")[0] !== pinned.split(".")[0]
+      ? problem("node", `${node}, made for ${pinned ?? "the pinned one, which is not installed"}`, fix)
+      : ok("node", node);
+  return [ok("castellan", castellanVersion()), runtime];
 }
 
 /** The data directory, and whether an installation runs on it. */
@@ -72,18 +79,25 @@ async function askDurability(apiUrl: string): Promise<string | undefined> {
   return answer?.data?.store.durability;
 }
 
-/** Whether the port of the API is free, or taken by the installation itself. */
-export async function examinePort(settings: UpSettings, holder: Holder | undefined): Promise<Finding> {
-  const { host, port } = settings;
+/** Whether the ports of the API and of the registry are free, or taken by the installation itself. */
+export async function examinePorts(settings: UpSettings, holder: Holder | undefined): Promise<readonly Finding[]> {
+  const { host, port, registryHost, registryPort } = settings;
   const own = holder?.url !== undefined && new URL(holder.url).port === String(port);
-  if (own) return ok("port", `${host}:${port} is this installation's`);
+  if (own) return [ok("port", `${host}:${port} is this installation's`)];
+  const api = await examinePort("port", host, port, "--port");
+  // Without one that was asked for, `up` takes the next free one.
+  if (registryPort === undefined) return [api];
+  return [api, await examinePort("registry port", registryHost, registryPort, "--registry-port")];
+}
+
+async function examinePort(name: string, host: string, port: number, option: string): Promise<Finding> {
   const server = createServer();
   try {
-    await listenOn(server, host, port, "--port");
-    return ok("port", `${host}:${port} is free`);
+    await listenOn(server, host, port, option);
+    return ok(name, `${host}:${port} is free`);
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
-    return problem("port", error.message, error.fix ?? "choose another with --port");
+    return problem(name, error.message, error.fix ?? `choose another with ${option}`);
   } finally {
     await new Promise((resolve) => server.close(resolve));
   }

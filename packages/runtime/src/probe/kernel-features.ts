@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
-import { readFile, statfs } from "node:fs/promises";
+import { access, constants, readFile, statfs } from "node:fs/promises";
 import { release } from "node:os";
 import { currentCgroupLayout } from "../cgroup/layout.ts";
 import { commandsOf } from "../host/command.ts";
@@ -31,6 +31,13 @@ export function kernelChecks(directory: string): Promise<Check>[] {
       if (!(most > 0)) throw new Error("the kernel allows none");
       return `up to ${most}`;
     }),
+    attempted("routing", "required", "mount /proc/sys writable, or sysctl net.ipv4.ip_forward=1", routing),
+    attempted("memory", "advised", "stop something, or use a machine with more", async () => {
+      const available = Number(/^MemAvailable:\s+(\d+) kB$/m.exec(await readFile("/proc/meminfo", "utf8"))?.[1]) / 1024;
+      const text = `${Math.round(available)} MiB available`;
+      if (!(available >= leastMemoryMb)) throw new Error(`${text}; the services and one sandbox take ${leastMemoryMb}`);
+      return text;
+    }),
     attempted("forwarding", "advised", "let the firewall accept forwarding for the node's interfaces", forwarding),
     attempted("disk space", "advised", "free some space, or put the state directory on another disk", async () => {
       const { bavail, bsize } = await statfs(directory);
@@ -39,6 +46,17 @@ export function kernelChecks(directory: string): Promise<Check>[] {
       return `${gibibytes.toFixed(0)} GiB free at ${directory}`;
     }),
   ];
+}
+
+/** MiB: the control plane and a node take about 200 each, a sandbox of the base template up to 1024. */
+const leastMemoryMb = 1536;
+
+/** Starting a node turns routing on; where it cannot, it must be on. */
+async function routing(): Promise<string> {
+  const file = "/proc/sys/net/ipv4/ip_forward";
+  if ((await readFile(file, "utf8")).trim() === "1") return "the kernel passes packets on";
+  if (process.getuid?.() === 0) await access(file, constants.W_OK);
+  return "off; starting a node turns it on";
 }
 
 function cgroupChecks(): Promise<Check>[] {
