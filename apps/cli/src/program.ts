@@ -29,6 +29,7 @@ export function createProgram(exit: (code: number) => void): Command {
     .option("--max-sandboxes <count>", "concurrent sandboxes of the default team (CASTELLAN_MAX_SANDBOXES, 100)")
     .option("--limits <file>", "limits of teams and templates (CASTELLAN_LIMITS, limits.json of the data directory)")
     .option("--memory-overcommit <times>", memoryOvercommitHelp)
+    .option("--isolation <names>", isolationHelp)
     .addHelpText("after", upNotes)
     .action(async (flags) => {
       const settings = upSettings(flags, process.env);
@@ -53,6 +54,7 @@ export function createProgram(exit: (code: number) => void): Command {
     .option("--subnet <block>", "IPv4 block of its sandboxes (CASTELLAN_SUBNET, chosen once)")
     .option("--max-sandboxes <count>", "sandboxes that it runs at once (CASTELLAN_NODE_SANDBOXES, 256)")
     .option("--memory-overcommit <times>", memoryOvercommitHelp)
+    .option("--isolation <names>", isolationHelp)
     .addHelpText("after", nodeNotes)
     .action(async (flags) => {
       const settings = nodeSettings(flags, process.env);
@@ -67,6 +69,7 @@ export function createProgram(exit: (code: number) => void): Command {
     .option("--data <dir>", "the data directory to look at (CASTELLAN_DATA, /var/lib/castellan)")
     .option("--port <port>", "the port that `up` would use (CASTELLAN_PORT, 3000)")
     .option("--host <address>", "the address that `up` would listen on (CASTELLAN_HOST, 127.0.0.1)")
+    .option("--isolation <names>", "what `up` would offer (CASTELLAN_ISOLATION, runc)")
     .option("--json", "print JSON")
     .action(async ({ json = false, ...flags }) => {
       const settings = upSettings(flags, process.env);
@@ -83,6 +86,8 @@ export function createProgram(exit: (code: number) => void): Command {
 function quietOnTerminals(): void {
   if (process.stderr.isTTY) process.env["CASTELLAN_LOG"] ??= "warn";
 }
+
+const isolationHelp = "runc, gvisor or both, the default first: what sandboxes may ask for (CASTELLAN_ISOLATION, runc)";
 
 const memoryOvercommitHelp =
   "times the machine's memory that sandboxes' limits may add up to (CASTELLAN_MEMORY_OVERCOMMIT, 16)";

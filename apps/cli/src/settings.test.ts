@@ -17,7 +17,23 @@ describe("the settings of castellan up", () => {
       limitsFile: undefined,
       memoryOvercommit: 16,
       redisUrl: undefined,
+      isolations: ["runc"],
+      runsc: undefined,
     });
+  });
+
+  it("say what sandboxes may have between them and the machine", () => {
+    expect(upSettings({ isolation: "gvisor, runc" }, { CASTELLAN_ISOLATION: "runc" }).isolations).toEqual([
+      "gvisor",
+      "runc",
+    ]);
+    expect(upSettings({}, { CASTELLAN_ISOLATION: "gvisor", CASTELLAN_RUNSC: "/opt/runsc" })).toMatchObject({
+      isolations: ["gvisor"],
+      runsc: "/opt/runsc",
+    });
+    for (const wrong of ["kvm", "runc,runc", ","]) {
+      expect(() => upSettings({ isolation: wrong }, {})).toThrow(/--isolation .* must be runc, gvisor/);
+    }
   });
 
   it("take a flag before the environment, and the environment before the default", () => {
@@ -74,6 +90,8 @@ describe("the settings of castellan node", () => {
       subnet: undefined,
       maxSandboxes: 256,
       memoryOvercommit: 16,
+      isolations: ["runc"],
+      runsc: undefined,
     });
   });
 

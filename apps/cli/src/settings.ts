@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { isAbsolute, join, resolve } from "node:path";
+import { type Isolation, isIsolation } from "@castellan/domain";
 import { Failure } from "./failure.ts";
 
 /**
@@ -8,6 +9,14 @@ import { Failure } from "./failure.ts";
  * a Failure that names where the value came from.
  */
 export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What sandboxes may have between them and the machine. */
+export interface IsolationSettings {
+  /** The default first; `--isolation` (comma-separated), CASTELLAN_ISOLATION, runc. */
+  readonly isolations: readonly Isolation[];
+  /** gVisor's runsc; CASTELLAN_RUNSC; absent: the one that set-up fetched. */
+  readonly runsc: string | undefined;
+}
 
 export interface UpFlags {
   readonly port?: string;
@@ -21,9 +30,10 @@ export interface UpFlags {
   readonly maxSandboxes?: string;
   readonly limits?: string;
   readonly memoryOvercommit?: string;
+  readonly isolation?: string;
 }
 
-export interface UpSettings {
+export interface UpSettings extends IsolationSettings {
   /** Absolute path; `--data`, CASTELLAN_DATA, /var/lib/castellan. */
   readonly dataDirectory: string;
   /** Address that the API and sandbox traffic are served on; `--host`, CASTELLAN_HOST, 127.0.0.1. */
@@ -79,6 +89,7 @@ export function upSettings(flags: UpFlags, env: Environment): UpSettings {
     limitsFile: pick(flags.limits, "--limits", env, "CASTELLAN_LIMITS", path, undefined),
     memoryOvercommit: memoryOvercommit(flags.memoryOvercommit, env),
     redisUrl: pick(undefined, "", env, "REDIS_URL", redisUrl, undefined),
+    ...isolationSettings(flags.isolation, env),
   };
 }
 
@@ -96,9 +107,10 @@ export interface NodeFlags {
   readonly subnet?: string;
   readonly maxSandboxes?: string;
   readonly memoryOvercommit?: string;
+  readonly isolation?: string;
 }
 
-export interface NodeSettings {
+export interface NodeSettings extends IsolationSettings {
   /** Base URLs of the registry; `--control-plane`, CASTELLAN_CONTROL_PLANE (comma-separated). At least one. */
   readonly controlPlaneUrls: readonly string[];
   /** `--token-file`, CASTELLAN_TOKEN_FILE, `<default data directory>/cluster-token`. */
@@ -162,8 +174,18 @@ export function nodeSettings(flags: NodeFlags, env: Environment): NodeSettings {
       256,
     ),
     memoryOvercommit: memoryOvercommit(flags.memoryOvercommit, env),
+    ...isolationSettings(flags.isolation, env),
   };
 }
+
+function isolationSettings(flag: string | undefined, env: Environment): IsolationSettings {
+  return {
+    isolations: pick(flag, "--isolation", env, "CASTELLAN_ISOLATION", isolationList, defaultIsolations),
+    runsc: pick(undefined, "", env, "CASTELLAN_RUNSC", path, undefined),
+  };
+}
+
+const defaultIsolations: readonly Isolation[] = ["runc"];
 
 /** The installation's directory as an absolute path; `--data`, CASTELLAN_DATA, /var/lib/castellan. */
 export function dataDirectoryPath(flag: string | undefined, env: Environment): string {
@@ -274,6 +296,14 @@ function urlList(text: string): readonly string[] | Refusal {
   return good.length === urls.length && good.length <= 16
     ? good
     : new Refusal("one to 16 origins such as http://10.0.0.1:3001, separated by commas");
+}
+
+function isolationList(text: string): readonly Isolation[] | Refusal {
+  const names = text.split(",").map((name) => name.trim());
+  const known = names.filter(isIsolation);
+  return known.length === names.length && new Set(known).size === known.length
+    ? known
+    : new Refusal("runc, gvisor, or both separated by a comma, the default first");
 }
 
 function redisUrl(text: string): string | Refusal {

@@ -1,3 +1,4 @@
+import type { Isolation } from "@castellan/domain";
 import type { NodeIdentity } from "./identity.ts";
 
 /** What a node's process needs to know. It travels to it as JSON; secrets stay in their file. */
@@ -17,6 +18,9 @@ export interface NodeConfig extends NodeIdentity {
   readonly maxSandboxes: number;
   /** Default: as the orchestrator's. */
   readonly memoryOvercommit?: number;
+  /** The default first. */
+  readonly isolations: readonly Isolation[];
+  readonly runsc?: string;
 }
 
 /** What a supervisor tells its node process, in this order. */

@@ -7,6 +7,7 @@ import { takeInstanceLock } from "../up/instance-lock.ts";
 import { requireHost, requireRoot, requireTemplate } from "../up/preflight.ts";
 import { clusterTokenKind, readSecret } from "../up/secret-file.ts";
 import { keepNodeIdentity } from "./identity.ts";
+import { nodeIsolation } from "./isolation.ts";
 import { superviseNode } from "./supervise.ts";
 
 /** A node that ends this often has something that a restart does not cure. */
@@ -22,7 +23,7 @@ export async function node(settings: NodeSettings): Promise<number> {
   requireRoot();
   const data = await openDataDirectory(settings.dataDirectory);
   await requireTemplate(settings.templatesDirectory);
-  await requireHost(data.path);
+  await requireHost(data.path, settings);
   if ((await readSecret(settings.tokenFile, clusterTokenKind)) === undefined) {
     throw new Failure(`There is no cluster token in ${settings.tokenFile}.`, {
       fix: "Copy `cluster-token` of the control plane's data directory there, with mode 0600, or name it with --token-file.",
@@ -52,6 +53,7 @@ export async function node(settings: NodeSettings): Promise<number> {
         gatewayPort,
         maxSandboxes,
         memoryOvercommit: settings.memoryOvercommit,
+        ...nodeIsolation(settings),
       },
       logger: createLogger("castellan"),
       onCrash: (inARow) => {

@@ -55,6 +55,7 @@ describe("a supervised node process", () => {
     port: 0,
     gatewayPort: 0,
     maxSandboxes: 1,
+    isolations: ["runc"],
   };
   const supervise = (timing = {}): SupervisedNode => {
     const logger = createLogger("test", "silent");

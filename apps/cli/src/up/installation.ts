@@ -48,7 +48,7 @@ export async function startInstallation(options: StartOptions): Promise<Installa
   const { host, port, domain } = settings;
   const templatesDirectory = join(data.path, "templates");
   await requireTemplate(templatesDirectory);
-  await requireHost(data.path);
+  await requireHost(data.path, settings);
   const { apiKey, clusterToken } = await keepSecrets(data);
 
   const store = await openStore(settings.redisUrl ?? `sqlite:${data.database}`, { logger });

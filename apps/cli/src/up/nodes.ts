@@ -2,12 +2,13 @@ import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "@castellan/telemetry";
 import { keepNodeIdentity, type NodeIdentity } from "../node/identity.ts";
+import { nodeIsolation } from "../node/isolation.ts";
 import { type SupervisedNode, superviseNode } from "../node/supervise.ts";
 import type { UpSettings } from "../settings.ts";
 import type { DataDirectory } from "./data-directory.ts";
 
 export interface NodesOptions {
-  readonly settings: Pick<UpSettings, "nodes" | "memoryOvercommit">;
+  readonly settings: Pick<UpSettings, "nodes" | "isolations" | "runsc" | "memoryOvercommit">;
   readonly data: DataDirectory;
   readonly templatesDirectory: string;
   readonly registryUrl: string;
@@ -44,6 +45,7 @@ export async function startNodes(options: NodesOptions): Promise<readonly Superv
         gatewayPort: 0,
         maxSandboxes,
         memoryOvercommit: settings.memoryOvercommit,
+        ...nodeIsolation(settings),
       },
       logger,
     }),

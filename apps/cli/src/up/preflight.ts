@@ -3,6 +3,8 @@ import { bundlePath } from "@castellan/envd/bundle";
 import { probeHost } from "@castellan/runtime";
 import { listTemplates } from "@castellan/template";
 import { Failure } from "../failure.ts";
+import { runscOf } from "../node/isolation.ts";
+import type { IsolationSettings } from "../settings.ts";
 
 /** The template that every installation has. */
 export const baseTemplate = "base";
@@ -20,8 +22,10 @@ export function requireRoot(): void {
  * @param directory where the state will be.
  * @throws Failure that lists what is missing, with the fix for each.
  */
-export async function requireHost(directory: string): Promise<void> {
-  const missing = (await probeHost({ directory })).filter(({ ok, severity }) => !ok && severity === "required");
+export async function requireHost(directory: string, settings: IsolationSettings): Promise<void> {
+  const missing = (await probeHost({ directory, ...probedGvisor(settings) })).filter(
+    ({ ok, severity }) => !ok && severity === "required",
+  );
   if (missing.length > 0) {
     throw new Failure("This machine cannot run sandboxes yet:", {
       fix: missing.map(({ name, detail, fix }) => `  ${name}: ${detail}. Fix: ${fix}`).join("\n"),
@@ -33,6 +37,11 @@ export async function requireHost(directory: string): Promise<void> {
       cause,
     });
   });
+}
+
+/** What the probe is to try of gVisor. */
+export function probedGvisor(settings: IsolationSettings): { readonly gvisor?: { readonly program: string } } {
+  return settings.isolations.includes("gvisor") ? { gvisor: { program: runscOf(settings) ?? "runsc" } } : {};
 }
 
 /** @throws Failure unless the base template is among the templates. */
