@@ -1,6 +1,8 @@
+import { connect } from "node:http2";
+import { text } from "node:stream/consumers";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type Cluster, startCluster } from "../testing/cluster.ts";
+import { type Cluster, clusterToken, startCluster } from "../testing/cluster.ts";
 import { PeerNode } from "../testing/peer-node.ts";
 
 describe("registering a node", () => {
@@ -24,6 +26,35 @@ describe("registering a node", () => {
     const refused = { code: Code.Unauthenticated } satisfies Partial<ConnectError>;
     await expect(stranger.register(cluster.registry)).rejects.toMatchObject(refused);
     expect(await cluster.store.listNodes()).toHaveLength(1);
+  });
+
+  test("a stranger's message is not read, whatever it is", async () => {
+    const answer = await post(cluster.registry, "Bearer wrong", Buffer.alloc(20, 0xff));
+    expect(answer).toMatchObject({ status: 401, body: { code: "unauthenticated" } });
+  });
+
+  test("a caller that would wait for longer than timers can count waits, instead of giving up at once", async () => {
+    const warnings: Error[] = [];
+    const note = (warning: Error) => warnings.push(warning);
+    process.on("warning", note);
+    try {
+      const headers = { "connect-timeout-ms": "9999999999" };
+      const answer = await post(cluster.registry, `Bearer ${clusterToken}`, Buffer.alloc(0), headers);
+      expect(answer.body).toEqual({ code: "invalid_argument", message: "a registration names its node" });
+      expect(warnings).toEqual([]);
+    } finally {
+      process.off("warning", note);
+    }
+  });
+
+  test.each([
+    ["epoch", { epoch: 2n ** 63n }],
+    ["highest revision", { epoch: 0n, highestRevision: 2n ** 63n }],
+  ])("a node's %s beyond what can be counted does not become the store's", async (_name, said) => {
+    const epoch = await cluster.store.epoch();
+    const refused = { code: Code.InvalidArgument } satisfies Partial<ConnectError>;
+    await expect(cluster.node.register(cluster.registry, said)).rejects.toMatchObject(refused);
+    expect(await cluster.store.epoch()).toBe(epoch);
   });
 
   test("what a node says of itself is checked", async () => {
@@ -78,3 +109,31 @@ describe("registering a node", () => {
     }
   });
 });
+
+/** One call as bytes, past every client that would make it a proper one. */
+async function post(
+  registry: string,
+  authorization: string,
+  body: Buffer,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<{ status: number; body: unknown }> {
+  const session = connect(registry);
+  try {
+    const stream = session.request({
+      ":method": "POST",
+      ":path": "/orchestrator.v1.RegistryService/Register",
+      "content-type": "application/proto",
+      authorization,
+      ...headers,
+    });
+    let status = 0;
+    stream.on("response", (head) => {
+      status = Number(head[":status"]);
+    });
+    stream.end(body);
+    const answer = await text(stream);
+    return { status, body: JSON.parse(answer) };
+  } finally {
+    session.destroy();
+  }
+}

@@ -7,10 +7,10 @@ import {
   NodeRegisterResponseSchema,
   RegistryService,
 } from "@castellan/contracts/node";
-import { CastellanError, isIsolation, type NodeRecord } from "@castellan/domain";
+import { CastellanError, type NodeRecord } from "@castellan/domain";
 import type { SandboxStore } from "@castellan/store";
 import type { Logger } from "@castellan/telemetry";
-import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
 import { fastify } from "fastify";
 import type { RegistryServer } from "../control-plane.ts";
@@ -24,6 +24,11 @@ export interface RegistryOptions {
   readonly logger: Logger;
 }
 
+/** Far above a registration with as many templates as it may name. */
+const maxMessageBytes = 1024 * 1024;
+/** Longer than any caller waits, and short enough for timers to count. */
+const maxTimeoutMs = 600_000;
+
 /** Serves `RegistryService` over h2c to those who show the cluster's token. */
 export async function createRegistry(options: RegistryOptions): Promise<RegistryServer> {
   const server = fastify({ http2: true, forceCloseConnections: true });
@@ -36,9 +41,17 @@ export async function createRegistry(options: RegistryOptions): Promise<Registry
   server.addHook("preClose", async () => {
     for (const session of sessions) session.destroy();
   });
+  server.addHook("onRequest", async ({ headers }) => {
+    // What timers cannot count fires at once.
+    if (Number(headers["connect-timeout-ms"]) > maxTimeoutMs) headers["connect-timeout-ms"] = String(maxTimeoutMs);
+  });
   await server.register(fastifyConnectPlugin, {
-    interceptors: [bearer(options.clusterToken)],
-    readMaxBytes: 1024 * 1024,
+    requestGate: bearer(options.clusterToken),
+    readMaxBytes: maxMessageBytes,
+    acceptCompression: [],
+    // Nodes speak Connect; what nobody uses need not be there.
+    grpc: false,
+    grpcWeb: false,
     routes: (router) => {
       router.service(RegistryService, {
         register: (request) => answering(options.logger, () => register(options, request)),
@@ -54,8 +67,9 @@ async function register({ store, directory, leaseMs, logger }: RegistryOptions, 
   let epoch = await store.epoch();
   // What a node holds from before this epoch must lie below it, or an old value would win over a new one. A node that
   // has seen this epoch may hold revisions above its number: they were made in it.
-  const seen = Number(request.epoch);
-  const known = Math.max(seen, seen < epoch ? Number(request.highestRevision) : 0);
+  const seen = readCounter(request.epoch, "epoch");
+  const highest = readCounter(request.highestRevision, "highest revision");
+  const known = Math.max(seen, seen < epoch ? highest : 0);
   if (known > epoch) {
     epoch = await store.raiseEpoch(known);
     logger.warn(
@@ -72,13 +86,13 @@ async function register({ store, directory, leaseMs, logger }: RegistryOptions, 
   return create(NodeRegisterResponseSchema, { epoch: BigInt(epoch), leaseMs });
 }
 
-function bearer(clusterToken: string): Interceptor {
+/** Refuses a stranger before anything of the body is read. */
+function bearer(clusterToken: string): (context: HandlerContext) => void {
   const expected = digest(`Bearer ${clusterToken}`);
-  return (next) => (request) => {
-    if (!timingSafeEqual(digest(request.header.get("authorization") ?? ""), expected)) {
+  return ({ requestHeader }) => {
+    if (!timingSafeEqual(digest(requestHeader.get("authorization") ?? ""), expected)) {
       throw new ConnectError("the cluster's token is missing or wrong", Code.Unauthenticated);
     }
-    return next(request);
   };
 }
 
@@ -116,19 +130,12 @@ function readNode(node: NodeDescription | undefined): Omit<NodeRecord, "leaseExp
     gatewayAddress: node.gatewayAddress,
     version: node.version.slice(0, 64),
     isolation: node.isolation.slice(0, 64),
-    isolations: node.isolations.length === 0 ? [node.isolation] : node.isolations.filter(isIsolation),
     capacity: {
       sandboxes: node.capacity?.sandboxes ?? 0,
       cpuCount: node.capacity?.cpuCount ?? 0,
       memoryBytes: Number(node.capacity?.memoryBytes ?? 0n),
-      sandboxMemoryBytes: Number(node.capacity?.sandboxMemoryBytes ?? 0n),
     },
-    usage: {
-      sandboxes: node.usage?.sandboxes ?? 0,
-      starting: node.usage?.starting ?? 0,
-      memoryBytes: Number(node.usage?.memoryBytes ?? 0n),
-      sandboxMemoryBytes: Number(node.usage?.sandboxMemoryBytes ?? 0n),
-    },
+    usage: { sandboxes: node.usage?.sandboxes ?? 0, starting: node.usage?.starting ?? 0 },
     templates: node.templates.map((template) => ({
       templateId: template.templateId,
       aliases: template.aliases,
@@ -138,6 +145,15 @@ function readNode(node: NodeDescription | undefined): Omit<NodeRecord, "leaseExp
     // No node of this version can: part of what registers says so once one can.
     pauseWithMemory: false,
   };
+}
+
+/**
+ * Half of what a double counts exactly, the year 2112 in microseconds: the store goes on above it, for as long again.
+ * @throws `invalid_argument`
+ */
+function readCounter(value: bigint, name: string): number {
+  if (value > 2n ** 52n) throw invalid(`the ${name} is out of range`);
+  return Number(value);
 }
 
 function isHttpUrl(text: string): boolean {

@@ -29,6 +29,8 @@ export interface RpcServer {
 
 /** One message; far above what a turn of the event loop gathers, 1,000 edits of the largest metadata. */
 const maxMessageBytes = 128 * 1024 * 1024;
+/** Longer than any caller waits, and short enough for timers to count. */
+const maxTimeoutMs = 600_000;
 const streamWindowBytes = 1024 * 1024;
 const sessionWindowBytes = 16 * 1024 * 1024;
 /** Node refuses new calls on a connection that has more than this queued; a List with all manifests may. */
@@ -59,6 +61,10 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
       return server;
     },
   });
+  app.addHook("onRequest", async ({ headers }) => {
+    // What timers cannot count fires at once.
+    if (Number(headers["connect-timeout-ms"]) > maxTimeoutMs) headers["connect-timeout-ms"] = String(maxTimeoutMs);
+  });
   await app.register(fastifyConnectPlugin, {
     routes: (router) => {
       router.service(SandboxService, options.sandboxService);
@@ -71,6 +77,9 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
     },
     interceptors: [errorInterceptor(logger)],
     readMaxBytes: maxMessageBytes,
+    // The control plane speaks Connect; what nobody uses need not be there.
+    grpc: false,
+    grpcWeb: false,
     // Compressing a batch's confirmations costs more than everything else about them.
     acceptCompression: [],
     shutdownSignal: shutdown.signal,
