@@ -7,7 +7,7 @@ import type { Dice } from "./dice.ts";
 import { exchange } from "./exchange.ts";
 import { fileRequest } from "./file-requests.ts";
 import { type Draft, messageOf, show } from "./http-message.ts";
-import { type Complaint, Judge, judgeError, parse } from "./judge.ts";
+import { type Complaint, isProtocolsOwn, Judge, judgeError, parse } from "./judge.ts";
 import type { Texts } from "./messages.ts";
 import { rpcBody } from "./rpc-bodies.ts";
 
@@ -112,7 +112,8 @@ function judgeCall(answer: WireAnswer): Complaint[] {
       ? []
       : judgeError(answer, [501, 502]);
   }
-  if (faults.has(String(code))) return [{ kind: `a call ends with ${code}`, detail: text.slice(0, 300) }];
+  if (faults.has(String(code)) && !isProtocolsOwn(text))
+    return [{ kind: `a call ends with ${code}`, detail: text.slice(0, 300) }];
   return [];
 }
 
@@ -120,7 +121,8 @@ function judgeCall(answer: WireAnswer): Complaint[] {
 function judgeStream(body: Buffer, headers: ReadonlyMap<string, string>): Complaint[] {
   const complaints: Complaint[] = [];
   const told = (code: string, detail: string) => {
-    if (faults.has(code)) complaints.push({ kind: `a stream ends with ${code}`, detail: detail.slice(0, 300) });
+    if (faults.has(code) && !isProtocolsOwn(detail))
+      complaints.push({ kind: `a stream ends with ${code}`, detail: detail.slice(0, 300) });
   };
   const inHeaders = headers.get("grpc-status");
   if (inHeaders !== undefined) told(grpcCode(inHeaders), headers.get("grpc-message") ?? "");

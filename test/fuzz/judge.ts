@@ -9,7 +9,7 @@ export interface Complaint {
 
 /** What no client may ever read: stack traces, paths of the host, names of parts underneath. */
 const innards =
-  /\n\s+at |\bnode:[a-z]+\/|node_modules|\/(packages|apps)\/[a-z]+\/|file:\/\/|SQLITE_|\bE(CONN|ADDR|PIPE|NOENT|ACCES)[A-Z]*\b|ReplyError|WRONGTYPE|\bERR_[A-Z_]+|FST_ERR|\[internal\] (?!Internal error)|Cannot read propert|is not a function|is not iterable/;
+  /\n\s+at |\bnode:[a-z]+\/|node_modules|\/(packages|apps)\/[a-z]+\/|file:\/\/|SQLITE_|\bE(CONN|ADDR|PIPE|NOENT|ACCES)[A-Z]*\b|ReplyError|WRONGTYPE|\bERR_[A-Z_]+|\[internal\] (?!Internal error)|Cannot read propert|is not a function|is not iterable/;
 
 export class Judge {
   readonly #secrets: readonly string[];
@@ -70,6 +70,14 @@ export function judgeError(answer: WireAnswer, expected: readonly number[] = [])
   if (!right)
     complaints.push({ kind: `status ${status} with another body than code and message`, detail: text.slice(0, 300) });
   return complaints;
+}
+
+/**
+ * Faults of the caller that connect-es reports as `internal`: bytes that are no protobuf, and a compressed message where
+ * no compression was agreed on, which gRPC's specification wants so. Nothing of ours runs before it does.
+ */
+export function isProtocolsOwn(text: string): boolean {
+  return /parse(%20| )binary(%3A|:)|received( |%20)compressed( |%20)envelope/.test(text);
 }
 
 export function parse(text: string): unknown {
