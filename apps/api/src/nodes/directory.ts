@@ -26,6 +26,8 @@ export interface NodeDirectory {
    * @throws `unavailable` when that cannot be said.
    */
   find(nodeId: string): Promise<KnownNode | undefined>;
+  /** The name itself, and every name of the templates that have it on any node; from memory. */
+  templateNames(name: string): readonly string[];
   /** Asks the store for all nodes. */
   refresh(): Promise<void>;
   /** Takes a registration that has just been stored. */
@@ -47,6 +49,11 @@ export function createNodeDirectory({ store, logger, connect }: DirectoryOptions
   const directory: NodeDirectory = {
     all: () => [...nodes.values()],
     peek: (nodeId) => nodes.get(nodeId),
+    templateNames(name) {
+      const templates = [...nodes.values()].flatMap((node) => node.record.templates);
+      const names = templates.map(({ templateId, aliases }) => [templateId, ...aliases]);
+      return [name, ...names.filter((one) => one.includes(name)).flat()];
+    },
     async find(nodeId) {
       // An empty directory must not read as "forgotten".
       if (closed) throw new CastellanError("unavailable", "The control plane is closing");

@@ -14,6 +14,7 @@ import {
 import {
   type AppliedRevisions,
   CastellanError,
+  isIsolation,
   type Micros,
   metadataToObject,
   type SandboxRecord,
@@ -47,6 +48,7 @@ export function manifestOf(record: SandboxRecord, now: Micros): SandboxManifest 
     allowPublicTraffic: record.trafficAccessToken === undefined,
     ...(record.allowInternetAccess === undefined ? {} : { allowInternetAccess: record.allowInternetAccess }),
     envdVersion: record.envdVersion,
+    isolation: record.isolation ?? "",
   });
 }
 
@@ -115,6 +117,7 @@ export function adoptedOf(
     ...(manifest.trafficAccessToken === "" ? {} : { trafficAccessToken: manifest.trafficAccessToken }),
     envVars: Object.fromEntries(Object.entries(manifest.envVars)),
     ...(manifest.allowInternetAccess === undefined ? {} : { allowInternetAccess: manifest.allowInternetAccess }),
+    ...(isIsolation(manifest.isolation) ? { isolation: manifest.isolation } : {}),
     startedAt: Number(manifest.startedAtUs),
     metadata: { value: new Map(Object.entries(metadata.entries)), revision: Number(metadata.revision) },
     endTime: { value: Number(endTime.endAtUs), revision: Number(endTime.revision) },
