@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { run } from "./testing/run.ts";
@@ -57,6 +57,17 @@ describe("the daemon", () => {
     expect(disk_total).toBeGreaterThan(disk_used);
     expect(disk_used).toBeGreaterThan(0);
     expect(Math.abs(ts * 1000 - Date.now())).toBeLessThan(10_000);
+  });
+
+  it("has all its threads before it listens, as it could get none in a sandbox full of processes", async () => {
+    const fresh = await startTestDaemon();
+    try {
+      const before = readdirSync(`/proc/${fresh.pid}/task`).length;
+      await Promise.all(Array.from({ length: 20 }, () => fetch(`${fresh.url}/files?path=/etc/passwd`)));
+      expect(readdirSync(`/proc/${fresh.pid}/task`)).toHaveLength(before);
+    } finally {
+      await fresh.stop();
+    }
   });
 
   it("refuses malformed messages and goes on", async () => {

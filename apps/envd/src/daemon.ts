@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { access } from "node:fs/promises";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Accounts } from "./accounts.ts";
@@ -70,6 +71,7 @@ export async function startDaemon(config: DaemonConfig, log: Log, keptLog = new 
     },
   );
   server.maxConnections = maxConnections;
+  await startThreads();
   server.listen(config.port, config.host);
   await once(server, "listening");
   // In the background: a command that comes at once waits for the rest of it only.
@@ -133,6 +135,14 @@ export async function startDaemon(config: DaemonConfig, log: Log, keptLog = new 
         throw new HttpError(404, `there is nothing at ${path}`);
     }
   }
+}
+
+/**
+ * Makes the runtime start its threads for files. It would do so at the first use and end the process if it cannot, which
+ * in a sandbox full of processes would end the sandbox.
+ */
+async function startThreads(): Promise<void> {
+  await access("/");
 }
 
 const inputStream = "/process.Process/StreamInput";

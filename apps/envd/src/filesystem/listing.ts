@@ -16,7 +16,7 @@ const parallel = 64;
  * Describes everything below `directory` down to `depth` levels, sorted by name, each directory before what is in it.
  * Symbolic links are not followed. What disappears meanwhile is left out.
  *
- * @throws ConnectError resource_exhausted for more than `limit` entries; the error of `readdir` for `directory` itself.
+ * @throws ConnectError failed_precondition for more than `limit` entries; the error of `readdir` for `directory` itself.
  */
 export async function listBelow(
   directory: string,
@@ -29,7 +29,7 @@ export async function listBelow(
 
   const visit = async (parent: string, children: Dirent[], levels: number): Promise<void> => {
     if (found.length + children.length > limit) {
-      throw new ConnectError(`more than ${limit} entries: list a smaller directory or depth`, Code.ResourceExhausted);
+      throw new ConnectError(`more than ${limit} entries: list a smaller directory or depth`, Code.FailedPrecondition);
     }
     children.sort((a, b) => (a.name < b.name ? -1 : 1));
     for (let start = 0; start < children.length; start += parallel) {

@@ -35,7 +35,7 @@ export interface Launched {
  * Starts a command as its user, with the user's groups, in a session of its own.
  *
  * @throws ConnectError invalid_argument when directory, program or arguments are at fault, permission_denied when this
- * daemon may not act as that user, resource_exhausted when the sandbox is at its limit of processes or memory.
+ * daemon may not act as that user, failed_precondition when the sandbox is at its limit of processes or memory.
  */
 export async function launch(command: Command, pipes: PipePool): Promise<Launched> {
   check(command);
@@ -216,6 +216,7 @@ function hasSetpriv(): boolean {
   return existsSync(setpriv) && posix.basename(realpathSync(setpriv)) === "setpriv";
 }
 
+/** Limits of the sandbox are no "resource_exhausted": clients read that as a rate limit that passes by waiting. */
 function launchFailure({ cmd }: Command, error: unknown): ConnectError {
   if (error instanceof ConnectError) return error;
   const fail = (reason: string, code: Code) =>
@@ -231,14 +232,14 @@ function launchFailure({ cmd }: Command, error: unknown): ConnectError {
     case "ENOEXEC":
       return fail("not an executable format", Code.InvalidArgument);
     case "EAGAIN":
-      return fail("the sandbox has reached its limit of processes", Code.ResourceExhausted);
+      return fail("the sandbox has reached its limit of processes", Code.FailedPrecondition);
     case "ENOMEM":
-      return fail("the sandbox is out of memory", Code.ResourceExhausted);
+      return fail("the sandbox is out of memory", Code.FailedPrecondition);
     case "ENOSPC":
-      return fail("the sandbox has reached its limit of terminals", Code.ResourceExhausted);
+      return fail("the sandbox has reached its limit of terminals", Code.FailedPrecondition);
     case "EMFILE":
     case "ENFILE":
-      return fail("too many open files", Code.ResourceExhausted);
+      return fail("too many open files", Code.FailedPrecondition);
     default:
       return fail("unexpected error", Code.Internal);
   }

@@ -252,7 +252,7 @@ describe("watching a directory", () => {
       Array.from({ length: 256 }, async () => (await daemon.filesystem.createWatcher({ path: name })).watcherId),
     );
     const refused = await daemon.filesystem.createWatcher({ path: name }).catch((error: unknown) => error);
-    expect(refused).toMatchObject({ code: Code.ResourceExhausted, message: expect.stringContaining("256 watchers") });
+    expect(refused).toMatchObject({ code: Code.FailedPrecondition, message: expect.stringContaining("256 watchers") });
     await Promise.all(ids.map((watcherId) => daemon.filesystem.removeWatcher({ watcherId })));
     await daemon.filesystem
       .createWatcher({ path: name })

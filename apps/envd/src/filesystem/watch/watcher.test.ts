@@ -40,7 +40,7 @@ async function failure(work: () => unknown): Promise<Code | undefined> {
 describe("a watcher", () => {
   it("refuses a tree with more directories than may be watched, and holds none of them", async () => {
     for (let index = 0; index < 10; index++) mkdirSync(join(directory, String(index)));
-    expect(await failure(() => watcher({ directories: 10 }))).toBe(Code.ResourceExhausted);
+    expect(await failure(() => watcher({ directories: 10 }))).toBe(Code.FailedPrecondition);
     expect(inotify.size).toBe(0);
     watcher({ directories: 11 });
     expect(inotify.size).toBe(11);
@@ -50,8 +50,8 @@ describe("a watcher", () => {
     const watching = watcher({ directories: 3 });
     for (let index = 0; index < 3; index++) mkdirSync(join(directory, String(index)));
     await sleep(100);
-    expect(await failure(() => watching.take())).toBe(Code.ResourceExhausted);
-    expect(await failure(() => watching.take())).toBe(Code.ResourceExhausted);
+    expect(await failure(() => watching.take())).toBe(Code.FailedPrecondition);
+    expect(await failure(() => watching.take())).toBe(Code.FailedPrecondition);
     expect(inotify.size).toBe(0);
   });
 
@@ -62,7 +62,7 @@ describe("a watcher", () => {
     expect(await watching.take()).toHaveLength(10);
     for (let index = 10; index < 21; index++) mkdirSync(join(directory, String(index)));
     await sleep(100);
-    expect(await failure(() => watching.take())).toBe(Code.ResourceExhausted);
+    expect(await failure(() => watching.take())).toBe(Code.FailedPrecondition);
     expect(inotify.size).toBe(0);
   });
 

@@ -44,7 +44,7 @@ export class Watcher implements Listener {
   /**
    * Begins to watch the directory at `root`, an absolute path.
    *
-   * @throws ConnectError not_found, invalid_argument when it is no directory, resource_exhausted at a limit.
+   * @throws ConnectError not_found, invalid_argument when it is no directory, failed_precondition at a limit.
    */
   constructor(inotify: Inotify, root: string, recursive: boolean, limits = standardWatchLimits) {
     this.root = root;
@@ -60,7 +60,7 @@ export class Watcher implements Listener {
    * What has happened since this was last called; waits up to `waitMs` for the first change and then comes back with
    * none. Undefined once the watcher is closed.
    *
-   * @throws ConnectError data_loss when changes were lost, resource_exhausted when too many waited or there is too much
+   * @throws ConnectError data_loss when changes were lost, failed_precondition when too many waited or there is too much
    * to watch.
    */
   async take(waitMs = 0): Promise<Change[] | undefined> {
@@ -117,7 +117,10 @@ export class Watcher implements Listener {
     if (this.#closed || type === EventType.UNSPECIFIED) return;
     if (this.#changes.length >= this.#limits.pending) {
       this.#fail(
-        new ConnectError(`${this.#limits.pending} changes were not taken in time: watch again`, Code.ResourceExhausted),
+        new ConnectError(
+          `${this.#limits.pending} changes were not taken in time: watch again`,
+          Code.FailedPrecondition,
+        ),
       );
       return;
     }
@@ -131,7 +134,7 @@ export class Watcher implements Listener {
     const absolute = posix.join(this.root, path);
     if (this.#inotify.size >= this.#limits.directories) {
       const message = `more than ${this.#limits.directories} directories to watch: watch less`;
-      this.#fail(new ConnectError(message, Code.ResourceExhausted));
+      this.#fail(new ConnectError(message, Code.FailedPrecondition));
       return;
     }
     try {
@@ -187,6 +190,6 @@ function entriesOf(directory: string) {
 function watchFailure(path: string, error: unknown): ConnectError {
   const atLimit = ["ENOSPC", "EMFILE", "ENOMEM"].includes(errorCode(error) ?? "");
   const reason = atLimit ? "the system's limit of watches is reached" : "unexpected error";
-  const code = atLimit ? Code.ResourceExhausted : Code.Internal;
+  const code = atLimit ? Code.FailedPrecondition : Code.Internal;
   return new ConnectError(`cannot watch ${path}: ${reason}`, code, undefined, undefined, error);
 }

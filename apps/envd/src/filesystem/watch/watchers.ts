@@ -31,7 +31,7 @@ export class Watchers {
    * Begins to watch. Whoever opens a watcher gives it back with `close`.
    *
    * @throws ConnectError not_found, invalid_argument for what is no directory or lies on a network mount without leave,
-   * resource_exhausted at a limit.
+   * failed_precondition at a limit.
    */
   async open({ path, recursive, includeEntry, allowNetworkMounts }: WatchOptions): Promise<OpenWatcher> {
     const stats = await stat(path).catch((error: unknown) => {
@@ -45,7 +45,7 @@ export class Watchers {
       throw new ConnectError(`cannot watch path on network filesystem: ${path}`, Code.InvalidArgument);
     }
     if (this.#open.size >= maxWatchers) {
-      throw new ConnectError(`there are ${maxWatchers} watchers already: remove some`, Code.ResourceExhausted);
+      throw new ConnectError(`there are ${maxWatchers} watchers already: remove some`, Code.FailedPrecondition);
     }
     const watcher = new Watcher(this.#inotify, path, recursive);
     this.#open.add(watcher);
