@@ -7,7 +7,7 @@ import {
   NodeRegisterResponseSchema,
   RegistryService,
 } from "@castellan/contracts/node";
-import { CastellanError, type NodeRecord } from "@castellan/domain";
+import { CastellanError, isIsolation, type NodeRecord } from "@castellan/domain";
 import type { SandboxStore } from "@castellan/store";
 import type { Logger } from "@castellan/telemetry";
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
@@ -130,12 +130,19 @@ function readNode(node: NodeDescription | undefined): Omit<NodeRecord, "leaseExp
     gatewayAddress: node.gatewayAddress,
     version: node.version.slice(0, 64),
     isolation: node.isolation.slice(0, 64),
+    isolations: node.isolations.length === 0 ? [node.isolation] : node.isolations.filter(isIsolation),
     capacity: {
       sandboxes: node.capacity?.sandboxes ?? 0,
       cpuCount: node.capacity?.cpuCount ?? 0,
       memoryBytes: Number(node.capacity?.memoryBytes ?? 0n),
+      sandboxMemoryBytes: Number(node.capacity?.sandboxMemoryBytes ?? 0n),
     },
-    usage: { sandboxes: node.usage?.sandboxes ?? 0, starting: node.usage?.starting ?? 0 },
+    usage: {
+      sandboxes: node.usage?.sandboxes ?? 0,
+      starting: node.usage?.starting ?? 0,
+      memoryBytes: Number(node.usage?.memoryBytes ?? 0n),
+      sandboxMemoryBytes: Number(node.usage?.sandboxMemoryBytes ?? 0n),
+    },
     templates: node.templates.map((template) => ({
       templateId: template.templateId,
       aliases: template.aliases,
