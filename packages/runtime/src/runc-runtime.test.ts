@@ -179,6 +179,15 @@ describe.skipIf(cannotRun !== undefined)(`a node's sandboxes${cannotRun ? ` (${c
       );
       const [text, inodes] = again.stdout.split("\n");
       expect([text, Number(inodes)]).toEqual(["back", 16384]);
+      const files = `python3 -c "
+import os
+n = 0
+try:
+    while n < 100000: os.mknod('/%d' % n); n += 1
+except OSError as e: print(os.strerror(e.errno), n < 16384)
+for i in range(n): os.unlink('/%d' % i)
+os.mknod('/room')"`;
+      expect(await runInside(node, "disk", files)).toMatchObject({ code: 0, stdout: "No space left on device True\n" });
       await runInside(node, "disk", "sync");
       // What is deleted inside takes no room on the host either.
       await vi.waitFor(async () => expect((await stat(image)).blocks * 512).toBeLessThan(50 * 1024 * 1024), 10_000);
