@@ -110,6 +110,9 @@ describe.skipIf(cannotRun !== undefined)(`the filter by names${cannotRun ? ` (${
     expect(await http("other.example.net")).toMatch(/^HTTP\/1\.1 403 /);
     expect(await tls("other.example.net")).toBe(accessDenied);
     expect(await tls("sub.example.com")).toBe(accessDenied);
+    for (const odd of [".sub.example.com", "a/b.sub.example.com", "a b.sub.example.com", "a..sub.example.com"]) {
+      expect(await tls(odd)).toBe(accessDenied);
+    }
     expect(dns.asked).toEqual([]);
   });
 

@@ -151,7 +151,8 @@ async function reachable(host: string, port: number): Promise<boolean> {
   const socket = connect({ host, port });
   const answer = await new Promise<boolean>((done) => {
     socket.once("connect", () => done(true));
-    socket.once("error", () => done(false));
+    // The filter itself resets whom it does not know.
+    socket.once("error", (error) => done("code" in error && error.code === "ECONNRESET"));
     setTimeout(() => done(false), 500);
   });
   socket.destroy();
