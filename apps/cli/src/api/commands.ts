@@ -5,6 +5,8 @@ import { getMetadata, setMetadata } from "../metadata/commands.ts";
 import { createSandbox } from "../sandbox/create.ts";
 import { killSandboxes } from "../sandbox/kill.ts";
 import { listSandboxes } from "../sandbox/list.ts";
+import { logLevel, showLogs } from "../sandbox/logs.ts";
+import { showMetrics } from "../sandbox/metrics.ts";
 import { execTimeoutMs, revision, timeoutSeconds } from "../settings.ts";
 import { findConnection } from "./connection.ts";
 
@@ -66,6 +68,29 @@ export function addSandboxCommands(program: Command, exit: (code: number) => voi
       const { client, sandboxUrl } = await connect(flags);
       const { exec } = await import("../sandbox/exec-command.ts");
       exit(await exec(client, id, sandboxUrl, request, flags.stdin));
+    });
+
+  withConnection(sandbox.command("logs"))
+    .description("print what its node and its daemon say about a sandbox")
+    .argument("<id>", "the sandbox")
+    .option("-f, --follow", "go on until it has ended")
+    .option("--level <level>", "this level and above: debug, info, warn or error (info)")
+    .option("--json", "print a JSON object per line")
+    .action(async (id: string, flags) => {
+      const level = logLevel(flags.level);
+      const { client } = await connect(flags);
+      const { follow = false, json = false } = flags;
+      await showLogs(client, id, { level, follow, json, sink: process.stdout });
+    });
+
+  withConnection(sandbox.command("metrics"))
+    .description("print what a sandbox used over time")
+    .argument("<id>", "the sandbox")
+    .option("-f, --follow", "go on until it has ended")
+    .option("--json", "print a JSON object per line")
+    .action(async (id: string, flags) => {
+      const { client } = await connect(flags);
+      await showMetrics(client, id, { follow: flags.follow ?? false, json: flags.json ?? false, sink: process.stdout });
     });
 
   withConnection(sandbox.command("kill"))
