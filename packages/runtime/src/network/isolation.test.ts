@@ -10,7 +10,7 @@ import { belongings, endNode, nothing, optionsAt, runInside, specFor, startNode 
 import { cannotRun, testRootfs } from "../testing/test-rootfs.ts";
 
 // Real sandboxes on a machine that may be busy.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 300_000 });
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 600_000 });
 
 const options = optionsAt({ devicePrefix: "ctn", part: 1 }, { nameservers: ["172.31.255.53", "203.0.113.1"] });
 const everything = "0.0.0.0/0";

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { connect } from "node:net";
+import { connect, createServer, type Server } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { commandsOf } from "../host/command.ts";
 
 /** A network namespace beside the host, with servers on addresses that stand for the world's. */
@@ -63,7 +64,36 @@ async function heardBy(address: string): Promise<string[]> {
   return Buffer.concat(chunks).toString().split(" ");
 }
 
+/**
+ * Makes one, and waits while another test of this machine has one: its addresses are the host's routes, and those are
+ * there once.
+ */
 export async function fakeInternet(name: string): Promise<FakeInternet> {
+  const turn = await takeTurn();
+  try {
+    return await make(name, () => turn.close());
+  } catch (error) {
+    turn.close();
+    throw error;
+  }
+}
+
+/** Held by the process that listens under a name of the kernel's own, which goes with the process. */
+async function takeTurn(): Promise<Server> {
+  for (const deadline = performance.now() + 600_000; ; ) {
+    const server = createServer();
+    try {
+      server.listen({ path: "\0castellan-fake-internet" });
+      await once(server, "listening");
+      return server.unref();
+    } catch (error) {
+      if (performance.now() > deadline) throw error;
+      await sleep(200);
+    }
+  }
+}
+
+async function make(name: string, leave: () => void): Promise<FakeInternet> {
   const run = commandsOf("/nonexistent");
   const addresses = {
     world: "203.0.113.2",
@@ -79,6 +109,7 @@ export async function fakeInternet(name: string): Promise<FakeInternet> {
     child?.kill("SIGKILL");
     // Its interface and routes go with it.
     await run("ip", ["netns", "delete", name]);
+    leave();
   };
   try {
     const outside = [

@@ -10,7 +10,7 @@ import { cannotRun } from "../../testing/test-rootfs.ts";
 import { parseIpv4Block } from "../addresses.ts";
 import { NameFilter, type NameFilterLimits } from "./name-filter.ts";
 
-vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 600_000 });
 
 /** Where the test's own connections come from. */
 const sandbox = "127.0.0.1";

@@ -9,7 +9,7 @@ import { belongings, endNode, nothing, optionsAt, runInside, specFor, startNode 
 import { cannotRun, testRootfs } from "../../testing/test-rootfs.ts";
 
 // Real sandboxes on a machine that may be busy.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 300_000 });
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 600_000 });
 
 const options = optionsAt({ devicePrefix: "ctm", part: 12 }, { nameservers: ["203.0.113.1"] });
 const allowed = "allowed.example.com";
