@@ -212,6 +212,11 @@ const document = {
                           "memoryBytes": {
                             "type": "integer",
                             "format": "int64"
+                          },
+                          "sandboxMemoryBytes": {
+                            "type": "integer",
+                            "format": "int64",
+                            "description": "What its sandboxes' memory limits may add up to; absent or 0 where the node does not say."
                           }
                         }
                       },
@@ -6607,6 +6612,11 @@ const document = {
               "memoryBytes": {
                 "type": "integer",
                 "format": "int64"
+              },
+              "sandboxMemoryBytes": {
+                "type": "integer",
+                "format": "int64",
+                "description": "What its sandboxes' memory limits may add up to; absent or 0 where the node does not say."
               }
             }
           },

@@ -358,6 +358,11 @@ export interface components {
                 cpuCount: number;
                 /** Format: int64 */
                 memoryBytes: number;
+                /**
+                 * Format: int64
+                 * @description What its sandboxes' memory limits may add up to; absent or 0 where the node does not say.
+                 */
+                sandboxMemoryBytes?: number;
             };
             /** Format: date-time */
             leaseExpiresAt: string;
