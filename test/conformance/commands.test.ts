@@ -108,6 +108,63 @@ describe.runIf(canRunSandboxes)("commands", () => {
     expect(results.map(({ stdout }) => stdout.trim())).toEqual(Array.from({ length: 20 }, (_, index) => String(index)));
   });
 
+  test("a command that uses up the memory ends alone, and is told why", async () => {
+    const hungry = "exec python3 -c 'hoard = []\nwhile True: hoard.append(b\"x\" * 10**7)'";
+    await expect(sandbox.commands.run(hungry)).rejects.toMatchObject({
+      exitCode: -1,
+      error: "signal: killed (the sandbox ran out of memory)",
+    });
+    expect((await sandbox.commands.run("echo alive")).stdout).toBe("alive\n");
+  });
+
+  test("a full table of processes is told as such, and files are served on", async () => {
+    const own = await Sandbox.create("base", connectionOptions(stack));
+    await own.commands.run("for i in $(seq 1100); do sleep 300 & done; wait", { background: true });
+    const attempt = () =>
+      own.commands.run("true").then(
+        () => "it ran",
+        (error: unknown) => String(error),
+      );
+    await expect.poll(attempt, { timeout: 60_000 }).toContain("the sandbox has reached its limit of processes");
+    await own.files.write("note.txt", "still here");
+    expect(await own.files.read("note.txt")).toBe("still here");
+    expect((await own.files.list(".")).map(({ name }) => name)).toContain("note.txt");
+    await own.kill();
+  });
+
+  test("orphans are taken care of when they end", async () => {
+    await sandbox.commands.run("(setsid sleep 0.2 > /dev/null 2>&1 &); (setsid sleep 0.3 > /dev/null 2>&1 &)");
+    const { stdout } = await sandbox.commands.run("sleep 1; ps -eo stat= | grep -c Z || true");
+    expect(stdout).toBe("0\n");
+  });
+
+  test("what root inside can find out does not open the daemon's control routes", async () => {
+    const { stdout } = await sandbox.commands.run("cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline | tr '\\0' '\\n'", {
+      user: "root",
+    });
+    const secrets = [...stdout.matchAll(/CASTELLAN_\w*SHA256=(\w+)/g)].map(([, hash]) => hash ?? "");
+    expect(secrets.length).toBeGreaterThan(0);
+    for (const secret of ["", ...secrets]) {
+      const { stdout: statuses } = await sandbox.commands.run(
+        `for route in "POST init" "GET logs"; do set -- $route
+         curl -s -o /dev/null -w '%{http_code} ' -X $1 -H 'Authorization: Bearer ${secret}' http://127.0.0.1:49983/$2; done`,
+        { user: "root" },
+      );
+      expect(statuses).toBe("401 401 ");
+    }
+  });
+
+  test("git works through the client", async () => {
+    await sandbox.git.init("repo", { initialBranch: "main" });
+    await sandbox.files.write("repo/README.md", "# hello");
+    await sandbox.git.add("repo");
+    await sandbox.git.commit("repo", "Begin", { authorName: "Ada", authorEmail: "ada@example.com" });
+    expect((await sandbox.git.branches("repo")).currentBranch).toBe("main");
+    await sandbox.files.write("repo/new.txt", "x");
+    const status = await sandbox.git.status("repo");
+    expect(status.fileStatus.map(({ name }) => name)).toEqual(["new.txt"]);
+  });
+
   test("Python and Node are there", async () => {
     const python = await sandbox.commands.run("python3 -c 'print(6 * 7)'");
     expect(python.stdout).toBe("42\n");

@@ -1,4 +1,4 @@
-import { NotFoundError, Sandbox } from "e2b";
+import { type FilesystemEvent, NotFoundError, Sandbox } from "e2b";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { connectionOptions } from "../support/sdk.ts";
 import { canRunSandboxes, type Stack, startStack } from "../support/stack.ts";
@@ -96,6 +96,73 @@ describe.runIf(canRunSandboxes)("files", () => {
   test("reading a directory is a clear error", async () => {
     await sandbox.files.makeDir("adir");
     await expect(sandbox.files.read("adir")).rejects.toThrow(/directory/);
+  });
+
+  test("metadata comes with a file, is told with it, and goes when it is written again", async () => {
+    const metadata = { author: "ada", purpose: "a test" };
+    expect((await sandbox.files.write("tagged/a.txt", "1", { metadata })).metadata).toEqual(metadata);
+    expect((await sandbox.files.getInfo("tagged/a.txt")).metadata).toEqual(metadata);
+    expect((await sandbox.files.list("tagged")).map((entry) => entry.metadata)).toEqual([metadata]);
+    expect((await sandbox.files.rename("tagged/a.txt", "tagged/b.txt")).metadata).toEqual(metadata);
+    await sandbox.files.write("tagged/b.txt", "2");
+    expect((await sandbox.files.getInfo("tagged/b.txt")).metadata).toBeUndefined();
+  });
+
+  test("contents are compressed on their way when asked for, both ways", async () => {
+    const text = "compress me ".repeat(10_000);
+    await sandbox.files.write("zipped.txt", text, { gzip: true });
+    expect(await sandbox.files.read("zipped.txt", { gzip: true })).toBe(text);
+    expect(await sandbox.files.read("zipped.txt")).toBe(text);
+  });
+
+  test("changes below a watched directory are told as they happen, with what they are about", async () => {
+    await sandbox.files.makeDir("watched/old");
+    const events: FilesystemEvent[] = [];
+    const names = () => events.map(({ type, name }) => `${type} ${name}`);
+    const handle = await sandbox.files.watchDir("watched", (event) => void events.push(event), {
+      recursive: true,
+      includeEntry: true,
+    });
+    await sandbox.files.write("watched/old/a.txt", "from a client");
+    await sandbox.commands.run("mkdir -p watched/new/deep && echo x > watched/new/deep/b.txt && rm watched/old/a.txt");
+    await expect
+      .poll(names, { timeout: 10_000 })
+      .toEqual(
+        expect.arrayContaining(["create old/a.txt", "write old/a.txt", "create new/deep/b.txt", "remove old/a.txt"]),
+      );
+    const created = events.find(({ type, name }) => type === "create" && name === "new/deep/b.txt");
+    expect(created?.entry).toMatchObject({ name: "b.txt", path: "/home/user/watched/new/deep/b.txt", type: "file" });
+    await handle.stop();
+    const before = events.length;
+    await sandbox.files.write("watched/later.txt", "x");
+    await expect(sandbox.files.watchDir("nowhere", () => {})).rejects.toThrow(NotFoundError);
+    expect(events).toHaveLength(before);
+  });
+
+  test("a template's own directory is watched as well", async () => {
+    const changed = Promise.withResolvers<void>();
+    const handle = await sandbox.files.watchDir("/usr/share", ({ name }) => {
+      if (name === "added") changed.resolve();
+    });
+    await sandbox.commands.run("touch /usr/share/added", { user: "root" });
+    await changed.promise;
+    await handle.stop();
+  });
+
+  test("a signed address lets its holder read or write one file, without a key, until it expires", async () => {
+    await sandbox.files.write("signed.txt", "content");
+    const readable = await sandbox.downloadUrl("signed.txt", { useSignatureExpiration: 60 });
+    expect(await (await fetch(readable)).text()).toBe("content");
+    const body = new FormData();
+    body.append("file", "written");
+    const writable = await sandbox.uploadUrl("signed.txt", { useSignatureExpiration: 60 });
+    expect((await fetch(writable, { method: "POST", body })).status).toBe(200);
+    expect(await sandbox.files.read("signed.txt")).toBe("written");
+    const expired = await fetch(await sandbox.downloadUrl("signed.txt", { useSignatureExpiration: -60 }));
+    expect([expired.status, await expired.json()]).toEqual([
+      401,
+      { code: 401, message: "signature is already expired" },
+    ]);
   });
 
   test("without the sandbox's token nothing is read", async () => {
