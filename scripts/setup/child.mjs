@@ -14,6 +14,7 @@ const graceMs = 20_000;
  * @param {string} [options.cwd]
  * @param {NodeJS.ProcessEnv} [options.env]
  * @param {AbortSignal} [options.signal]
+ * @param {(pid: number) => void} [options.onStart] told the process, which leads its group
  * @param {(line: string) => void} [options.onLine] every line of either stream
  * @param {(line: string) => void} [options.onStatus] every line that it writes to descriptor 3
  * @param {boolean} [options.unkillable] never kill it and let it end when it can, after one SIGINT: half-installed
@@ -25,7 +26,7 @@ const graceMs = 20_000;
 export async function run(
   file,
   args,
-  { cwd, env, signal, onLine, onStatus, unkillable = false, timeoutMs, keep = 30 } = {},
+  { cwd, env, signal, onStart, onLine, onStatus, unkillable = false, timeoutMs, keep = 30 } = {},
 ) {
   signal?.throwIfAborted();
   const child = spawn(file, args, {
@@ -34,6 +35,7 @@ export async function run(
     stdio: ["ignore", "pipe", "pipe", ...(onStatus ? ["pipe"] : [])],
     detached: true,
   });
+  if (child.pid !== undefined) onStart?.(child.pid);
   const last = [];
   let stdout = "";
   for (const stream of [child.stdout, child.stderr]) {

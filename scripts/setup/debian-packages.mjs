@@ -10,7 +10,7 @@ const prerequisites = JSON.parse(readFileSync(join(root, "packages/template/src/
 
 /**
  * Installs the Debian packages whose programs are missing.
- * @param {"start" | "test" | "bench"} purpose
+ * @param {"start" | "test" | "bench" | "hosts"} purpose
  */
 export async function installDebianPackages(purpose, signal) {
   const missing = missingFor(purpose);

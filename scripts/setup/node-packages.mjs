@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { run } from "./child.mjs";
 import { Failure } from "./failure.mjs";
@@ -26,6 +26,7 @@ export async function installNodePackages(signal) {
 
 async function install(update, signal) {
   update();
+  await endLeftover();
   const unreachable = await registryProblem(signal);
   writeFileSync(unfinished, "");
   const { ok, output } = await npm(
@@ -43,6 +44,8 @@ async function install(update, signal) {
     ],
     timeoutMs,
     signal,
+    // Who finds it there later, and this process killed, knows whom to end first.
+    (pid) => writeFileSync(unfinished, String(pid)),
   );
   if (ok) {
     rmSync(unfinished);
@@ -66,9 +69,36 @@ async function registryProblem(signal) {
   return !ok && noAnswer.test(output) ? output : undefined;
 }
 
-function npm(args, timeoutMs, signal) {
+function npm(args, timeoutMs, signal, onStart) {
   // Not by the pinned Node, which is among what `npm ci` removes first.
-  return run("npm", args, { cwd: root, env: { ...process.env, PATH: systemPath() }, timeoutMs, signal });
+  return run("npm", args, { cwd: root, env: { ...process.env, PATH: systemPath() }, timeoutMs, signal, onStart });
+}
+
+/** Ends an `npm ci` that goes on after its set-up was killed: two at once would take each other's files away. */
+async function endLeftover() {
+  const pid = existsSync(unfinished) ? Number(readFileSync(unfinished, "utf8")) : 0;
+  while (pid > 1 && isOurNpm(pid)) {
+    try {
+      process.kill(-pid, "SIGKILL");
+    } catch {
+      // It ended in the meantime.
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** The number may be another process's by now. */
+function isOurNpm(pid) {
+  try {
+    const state = /^State:\s+(\w)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+    return (
+      state !== "Z" &&
+      readlinkSync(`/proc/${pid}/cwd`) === root &&
+      readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("npm")
+    );
+  } catch {
+    return false;
+  }
 }
 
 /** Why node_modules does not match the lock file, or undefined when it does. */

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -67,6 +67,55 @@ describe("set-up's look at node_modules", () => {
     const packages = { "node_modules/a": entry("1.0.0") };
     expect(why(packages, packages, true)).toContain("did not end");
   });
+});
+
+describe("set-up that is killed while npm installs", () => {
+  /** A clone of its own with the real scripts, and a lock file that names one package beside it. */
+  function layClone(): string {
+    const clone = join(scratch, "clone");
+    cpSync(join(repository, "scripts"), join(clone, "scripts"), { recursive: true });
+    mkdirSync(join(clone, "packages/template/src"), { recursive: true });
+    writeFileSync(join(clone, "packages/template/src/prerequisites.json"), "[]");
+    const name = `node-linux-${process.arch}`;
+    mkdirSync(join(clone, "pinned/bin"), { recursive: true });
+    writeFileSync(join(clone, "pinned/package.json"), JSON.stringify({ name, version: "1.0.0" }));
+    writeFileSync(join(clone, "pinned/bin/node"), "#!/bin/sh\necho v24\n", { mode: 0o755 });
+    const description = { name: "clone", version: "1.0.0", dependencies: { [name]: "file:pinned" } };
+    writeFileSync(join(clone, "package.json"), JSON.stringify(description));
+    const locked = spawnSync("npm", ["install", "--package-lock-only", "--offline", "--no-audit"], { cwd: clone });
+    expect(locked.status).toBe(0);
+    return clone;
+  }
+
+  it("goes on where it was, whenever that is, and ends the npm that was left", async () => {
+    const clone = layClone();
+    const marker = join(clone, ".castellan/npm-ci-unfinished");
+    const setUp = () =>
+      spawn(process.execPath, [join(clone, "scripts/prerequisites.mjs"), "packages"], { cwd: clone, stdio: "ignore" });
+    for (const delay of [0, 60, 200, 500]) {
+      rmSync(join(clone, "node_modules"), { recursive: true, force: true });
+      rmSync(marker, { force: true });
+      const first = setUp();
+      await expect
+        .poll(() => existsSync(marker) || first.exitCode !== null, { timeout: 60_000, interval: 2 })
+        .toBe(true);
+      await new Promise((resolve) => setTimeout(resolve, delay));
+      first.kill("SIGKILL");
+      if (first.exitCode === null && first.signalCode === null) await once(first, "exit");
+      const [code]: unknown[] = await once(setUp(), "exit");
+      expect(code).toBe(0);
+      expect(existsSync(marker)).toBe(false);
+      expect(existsSync(join(clone, `node_modules/node-linux-${process.arch}/bin/node`))).toBe(true);
+      const left = readdirSync("/proc").filter((pid) => {
+        try {
+          return /^\d+$/.test(pid) && readlinkSync(`/proc/${pid}/cwd`) === clone;
+        } catch {
+          return false;
+        }
+      });
+      expect(left).toEqual([]);
+    }
+  }, 180_000);
 });
 
 describe("the program that npm start runs", () => {

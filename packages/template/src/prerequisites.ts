@@ -1,8 +1,8 @@
 import { z } from "zod";
 import list from "./prerequisites.json" with { type: "json" };
 
-/** What a command of this project is needed for: `npm start`, `npm test` or `npm run bench`. */
-export type Purpose = "start" | "test" | "bench";
+/** What a command of this project is needed for: `npm start`, `npm test`, `npm run bench` or `npm run hosts`. */
+export type Purpose = "start" | "test" | "bench" | "hosts";
 
 /** A program that the host must have. */
 export interface Prerequisite {
@@ -29,7 +29,7 @@ const schema = z.array(
     package: z.string(),
     units: z.array(z.string()).optional(),
     why: z.string(),
-    for: z.array(z.enum(["start", "test", "bench"])),
+    for: z.array(z.enum(["start", "test", "bench", "hosts"])),
   }),
 );
 

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdir, readdir, rename, rm, statfs } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { CastellanError } from "@castellan/domain";
+import { endCommandsFor, noSpaceLeft } from "../command.ts";
 import { lockFile } from "../file-lock.ts";
 import type { Template, TemplateDescription } from "../template.ts";
 import { listTemplates, loadTemplate, registerTemplate, stagingPrefix } from "../template-store.ts";
@@ -54,6 +55,7 @@ export async function buildBaseTemplate(
     if (present !== undefined) return { template: present, built: false };
 
     const home = join(dir, baseSettings.templateId);
+    await endCommandsFor(home);
     await removeUnfinished(home);
     await requireSpace(dir);
     const buildId = `${buildHash.slice(0, 12)}-${Date.now().toString(36)}`;
@@ -69,13 +71,14 @@ export async function buildBaseTemplate(
       onProgress(0.98, "Adding the user");
       await configure(rootfs, options.signal);
       await rename(staging, join(home, buildId));
+      const template = await registerTemplate(dir, description(buildHash, buildId));
+      onProgress(1, "Done");
+      return { template, built: true };
     } catch (error) {
-      await rm(staging, { recursive: true, force: true });
-      throw error;
+      const full = await fullDisk(dir, error);
+      for (const name of [staging, join(home, buildId)]) await rm(name, { recursive: true, force: true });
+      throw full ?? error;
     }
-    const template = await registerTemplate(dir, description(buildHash, buildId));
-    onProgress(1, "Done");
-    return { template, built: true };
   } finally {
     await lock.release();
   }
@@ -117,12 +120,31 @@ async function removeUnfinished(home: string): Promise<void> {
 }
 
 async function requireSpace(dir: string): Promise<void> {
-  const { bavail, bsize } = await statfs(dir);
-  const free = bavail * bsize;
+  const free = await freeBytes(dir);
   if (free >= neededBytes) return;
-  const inMb = (bytes: number) => `${Math.round(bytes / 1e6)} MB`;
   throw new CastellanError(
     "unavailable",
     `${dir} has ${inMb(free)} free; building the base template needs ${inMb(neededBytes)}`,
   );
+}
+
+/** What to say instead of a tool's own words when the disk ran full during the build; undefined when it did not. */
+async function fullDisk(dir: string, cause: unknown): Promise<CastellanError | undefined> {
+  const said = cause instanceof Error ? cause.message : "";
+  const isFull = said.includes(noSpaceLeft) || /ENOSPC|have enough free space/.test(said);
+  if (!isFull && (await freeBytes(dir)) > almostFull) return undefined;
+  const message = `${dir} ran full while the base template was built, which needs ${inMb(neededBytes)}; nothing of it is left`;
+  return new CastellanError("unavailable", message, { cause });
+}
+
+/** Bytes with which no step of a build gets on. */
+const almostFull = 4e6;
+
+async function freeBytes(dir: string): Promise<number> {
+  const { bavail, bsize } = await statfs(dir);
+  return bavail * bsize;
+}
+
+function inMb(bytes: number): string {
+  return `${Math.round(bytes / 1e6)} MB`;
 }

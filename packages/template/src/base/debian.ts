@@ -36,6 +36,7 @@ export async function installDebian(options: DebianOptions): Promise<void> {
   ];
   await runCommand("mmdebstrap", args, {
     timeoutSeconds,
+    workingOn: options.rootfs,
     onLine: progressFromOutput(options.onProgress),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
