@@ -8,19 +8,28 @@ export const daemonAttacks: readonly Attack[] = [
     tries: `
 daemons = [p for p in filter(str.isdigit, os.listdir("/proc")) if os.stat(f"/proc/{p}").st_uid == 0 and b"daemon.mjs" in open(f"/proc/{p}/cmdline", "rb").read()]
 report("the daemon is there", len(daemons) >= 1, daemons)
-tries = {}
+tries, told = {}, {}
 for p in daemons + ["1"]:
     pid = int(p)
     def remote():
         local = ctypes.create_string_buffer(64); vec = struct.pack("PN", ctypes.addressof(local), 64); away = struct.pack("PN", 0x400000, 64)
         return libc.syscall(ctypes.c_long(310 if x86 else 270), ctypes.c_long(pid), vec, ctypes.c_ulong(1), away, ctypes.c_ulong(1), ctypes.c_ulong(0))
-    tries.update({f"{p} environ": reading(f"/proc/{p}/environ"), f"{p} mem": reading(f"/proc/{p}/mem"), f"{p} maps": reading(f"/proc/{p}/maps"), f"{p} fd": lambda p=p: os.listdir(f"/proc/{p}/fd") and None,
-      f"{p} trace": lambda pid=pid: libc.ptrace(16, pid, 0, 0), f"{p} attach": lambda pid=pid: libc.ptrace(0x4206, pid, 0, 0), f"{p} kill": lambda pid=pid: os.kill(pid, 9), f"{p} read": remote,
+    told.update({f"{p} environ": reading(f"/proc/{p}/environ"), f"{p} maps": reading(f"/proc/{p}/maps"), f"{p} fd": lambda p=p: os.listdir(f"/proc/{p}/fd") and None})
+    tries.update({f"{p} mem": reading(f"/proc/{p}/mem"), f"{p} trace": lambda pid=pid: libc.ptrace(16, pid, 0, 0), f"{p} attach": lambda pid=pid: libc.ptrace(0x4206, pid, 0, 0), f"{p} kill": lambda pid=pid: os.kill(pid, 9), f"{p} read": remote,
       f"{p} descriptor": lambda pid=pid: libc.syscall(ctypes.c_long(438), ctypes.c_int(libc.syscall(ctypes.c_long(434), ctypes.c_int(pid), 0)), 0, 0)})
 refused("it is out of reach", tries)
+refused("and its files tell nothing", told)
 `,
-    holds: ["the daemon is there", "it is out of reach"],
+    holds: ["the daemon is there", "it is out of reach", "and its files tell nothing"],
     guard: "apps/envd/src/process/launch.ts: commands run as their user, the daemon as root",
+    otherwise: {
+      gvisor: {
+        labels: ["and its files tell nothing"],
+        because:
+          "gVisor shows the environment and the memory map of every process to every user inside; the daemon's holds the " +
+          "hash of its secret only",
+      },
+    },
   },
   {
     name: "find the node's secret for the daemon",

@@ -76,6 +76,12 @@ same("and no file of the host is below it", os.path.exists(targets["secretFile"]
 `,
     holds: ["the highest directory is still the sandbox's", "and no file of the host is below it"],
     guard: "runc's pivot_root into a mount namespace of its own (oci/config.ts)",
+    otherwise: {
+      gvisor: {
+        labels: ["the highest directory is still the sandbox's"],
+        because: "above the sandbox's root gVisor has an empty directory of its own",
+      },
+    },
   },
   {
     name: "use what reaches into the kernel: BPF, perf, userfaultfd, io_uring, key rings, modules, kexec, handles",

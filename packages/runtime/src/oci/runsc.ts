@@ -56,7 +56,7 @@ export class Runsc implements Engine {
     const log = join(bundle, "runsc.log");
     const network = [slot.device, String(mtu), slot.address, slot.gateway];
     // What is written goes to the sandbox's own disk, where it is limited, and not to memory or a file of gVisor's.
-    const flags = ["--platform=systrap", "--network=sandbox", "--overlay2=none", "--net-raw"];
+    const flags = ["--platform=systrap", "--network=sandbox", "--overlay2=none"];
     const runsc = [this.#program, "--root", this.#root, "--log", log, ...flags];
     const run = ["run", "--detach", "--pid-file", pidFile, "--bundle", bundle, executionId];
     try {
