@@ -17,7 +17,7 @@ describe.runIf(canRunSandboxes)("the secrets of an installation", () => {
   const secrets = new Map<string, string>();
 
   beforeAll(async () => {
-    stack = await startStack({ env: { CASTELLAN_LOG: "trace" } });
+    stack = await startStack({ env: { CASTELLAN_LOG: "trace", E2B_API_KEY: `e2b_${"a".repeat(40)}` } });
     const created = await request(stack, "POST", "/v2/sandboxes", {
       body: { templateID: "base", network: { allowPublicTraffic: false }, envVars: { OWN: "secret-of-the-sandbox" } },
     });
@@ -55,6 +55,22 @@ describe.runIf(canRunSandboxes)("the secrets of an installation", () => {
         ),
       );
     expect(leaks).toEqual([]);
+  });
+
+  test("are not handed on by the environment of the control plane to the nodes, below which sandboxes run", () => {
+    const nodes = readdirSync("/proc").filter(
+      (pid) =>
+        /^\d+$/.test(pid) &&
+        quietly(() => readFileSync(`/proc/${pid}/status`, "utf8")).includes(`\nPPid:\t${stack.process.pid}\n`),
+    );
+    expect(nodes.length).toBeGreaterThan(0);
+    for (const pid of nodes) {
+      const names = readFileSync(`/proc/${pid}/environ`, "latin1")
+        .split("\0")
+        .map((entry) => entry.split("=", 1)[0]);
+      expect(names).toContain("CASTELLAN_LOG");
+      expect(names.filter((name) => name === "E2B_API_KEY" || name === "REDIS_URL")).toEqual([]);
+    }
   });
 
   test("are in files that only root may read", async () => {

@@ -37,6 +37,13 @@ const nodeProgram = fileURLToPath(
   new URL(import.meta.url.endsWith(".ts") ? "./node-process.ts" : "./node-process.js", import.meta.url),
 );
 
+/** Credentials of the control plane and of clients: nothing of a node uses them, and sandboxes run below it. */
+const notForNodes = new Set(["REDIS_URL", "E2B_API_KEY", "E2B_ACCESS_TOKEN"]);
+
+function nodeEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !notForNodes.has(name)));
+}
+
 /** One node's process, kept running until it is told to stop. */
 export interface SupervisedNode {
   readonly nodeId: string;
@@ -65,7 +72,11 @@ export function superviseNode(options: SupervisionOptions): SupervisedNode {
   let crashes = 0;
 
   function start(): ChildProcess {
-    const started = fork(program, [nodeId], { detached: true, stdio: ["ignore", "ignore", "inherit", "ipc"] });
+    const started = fork(program, [nodeId], {
+      detached: true,
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+      env: nodeEnvironment(),
+    });
     send(started, { kind: "start", config });
     return started;
   }
