@@ -68,7 +68,10 @@ describe("what a daemon keeps of its log", () => {
   it("holds no field that is not on the list of those that may be shown", () => {
     const log = new KeptLog();
     const other = new KeptLog();
-    both(log, other).warn({ pid: 1, err: new Error("secret"), args: ["secret"], command: "secret", env: { A: "secret" } }, "it failed");
+    both(log, other).warn(
+      { pid: 1, err: new Error("secret"), args: ["secret"], command: "secret", env: { A: "secret" } },
+      "it failed",
+    );
     expect(log.after(0).entries).toMatchObject([{ level: "warn", logger: "daemon", fields: { pid: 1 } }]);
     expect(JSON.stringify(other.after(0))).not.toContain("secret");
   });
