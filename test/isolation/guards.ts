@@ -31,7 +31,10 @@ export const removedGuards: readonly RemovedGuard[] = [
   },
   {
     guard: "nothing goes from sandbox to sandbox, twice: by interface and as a private address",
-    edits: [{ file: ruleset, from: "`oifname ${ours} drop`, ", to: "" }, protectedRanges],
+    edits: [
+      { file: ruleset, from: ' drop`, "iifname vmap @sandboxes"', to: ' counter`, "iifname vmap @sandboxes"' },
+      protectedRanges,
+    ],
     file: "attacks",
     attack: "connect to another sandbox",
   },
@@ -128,8 +131,8 @@ export const removedGuards: readonly RemovedGuard[] = [
     edits: [
       {
         file: `${runtime}/disk/user-namespace.ts`,
-        from: "`--reuid=${firstId}`, `--regid=${firstId}`",
-        to: '"--reuid=0", "--regid=0"',
+        from: "[...owner, ...power,",
+        to: "[...power,",
       },
     ],
     file: "limits",
@@ -155,13 +158,13 @@ export const removedGuards: readonly RemovedGuard[] = [
   },
   {
     guard: "files in /dev/shm take half of the memory at most",
-    edits: [{ file: config, from: ", `size=${sharedMemory}m`]", to: "]" }],
+    edits: [{ file: config, from: "Math.max(Math.floor(resources.memoryMb / 2), 16)", to: "4 * resources.memoryMb" }],
     file: "limits",
     attack: "memory, by files in /dev/shm",
   },
   {
     guard: "connections are limited",
-    edits: [{ file: ruleset, from: "`ct state new ct count over ${connectionLimit} drop`,", to: "" }],
+    edits: [{ file: ruleset, from: "connectionLimit = 4096;", to: "connectionLimit = 4_000_000;" }],
     file: "limits",
     attack: "connections",
   },

@@ -1,11 +1,11 @@
 import { execFile } from "node:child_process";
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { canRunSandboxes, repository } from "../support/stack.ts";
+import { canRunSandboxes } from "../support/stack.ts";
 import { type Mutant, mutants } from "./mutants.ts";
+import { copyOfRepository } from "./repository-copy.ts";
 
 const run = promisify(execFile);
 
@@ -52,36 +52,4 @@ async function failuresUnder(copy: string, { edits, tests, project }: Mutant): P
     await rm(report, { force: true });
     for (const [file, text] of originals) await writeFile(join(copy, file), text);
   }
-}
-
-/** The sources, with the same packages from the registry and the copy's own in place of the workspace's. */
-async function copyOfRepository(): Promise<string> {
-  const copy = await mkdtemp(join(tmpdir(), "castellan-mutants-"));
-  for (const name of [
-    "apps",
-    "packages",
-    "test",
-    "package.json",
-    "tsconfig.json",
-    "tsconfig.base.json",
-    "vitest.config.ts",
-  ]) {
-    await cp(join(repository, name), join(copy, name), {
-      recursive: true,
-      filter: (source) => !source.endsWith("/node_modules"),
-    });
-  }
-  const modules = join(repository, "node_modules");
-  await mkdir(join(copy, "node_modules/@castellan"), { recursive: true });
-  for (const name of await readdir(modules)) {
-    if (name !== "@castellan" && name !== ".vite") await symlink(join(modules, name), join(copy, "node_modules", name));
-  }
-  for (const group of ["apps", "packages"]) {
-    for (const name of await readdir(join(copy, group))) {
-      await symlink(join(copy, group, name), join(copy, "node_modules/@castellan", name));
-      const own = join(repository, group, name, "node_modules");
-      await symlink(own, join(copy, group, name, "node_modules")).catch(() => undefined);
-    }
-  }
-  return copy;
 }
