@@ -23,6 +23,8 @@ export const happened = {
 export interface Listener {
   /** `name` is the entry's in the directory of `watch`; "" for the directory itself. */
   onEvent(watch: number, bits: number, name: string): void;
+  /** All is told that had happened when the events before these were told. */
+  onCaughtUp(): void;
   /** Events were lost: no statement about the directories holds any more. */
   onLost(cause: unknown): void;
 }
@@ -42,6 +44,7 @@ const wanted =
 
 const bufferBytes = 64 * 1024;
 const headerBytes = 16;
+const longestEventBytes = headerBytes + 256;
 const maxFailures = 5;
 
 /**
@@ -94,6 +97,10 @@ export class Inotify {
         const length = await readBlocking(fd, buffer);
         failures = 0;
         this.#dispatch(buffer.subarray(0, length));
+        // With room left for another event, there was no other.
+        if (length <= buffer.length - longestEventBytes) {
+          for (const listener of this.#everybody()) listener.onCaughtUp();
+        }
       } catch (error) {
         // A signal may have interrupted it.
         if (++failures >= maxFailures) this.#lose(error);
@@ -121,8 +128,13 @@ export class Inotify {
   }
 
   #lose(cause: unknown): void {
-    const listeners = new Set([...this.#listeners.values()].flatMap((some) => [...some]));
-    for (const listener of listeners) listener.onLost(cause);
+    for (const listener of this.#everybody()) listener.onLost(cause);
+  }
+
+  #everybody(): Set<Listener> {
+    const everybody = new Set<Listener>();
+    for (const listeners of this.#listeners.values()) for (const listener of listeners) everybody.add(listener);
+    return everybody;
   }
 }
 

@@ -34,8 +34,12 @@ export class Watcher implements Listener {
   readonly #limits: WatchLimits;
   /** Watched directories by the kernel's number, each with its path from the root; "" is the root. */
   readonly #directories = new Map<number, string>();
-  /** Entries that were there when their new directory was first looked at; the kernel may tell of them as well. */
-  readonly #announced = new Set<string>();
+  /**
+   * Entries that were there when their new directory was first looked at, and were told then. The kernel may tell of them
+   * as well, but not after all is told that had happened by then: these are from the present round of events and the last.
+   */
+  #announced = new Set<string>();
+  #announcedBefore = new Set<string>();
   #changes: Change[] = [];
   #closed = false;
   #failure: ConnectError | undefined;
@@ -82,6 +86,7 @@ export class Watcher implements Listener {
     for (const watch of this.#directories.keys()) this.#inotify.remove(watch, this);
     this.#directories.clear();
     this.#announced.clear();
+    this.#announcedBefore.clear();
     this.#changes = [];
     this.#wake?.();
   }
@@ -100,12 +105,22 @@ export class Watcher implements Listener {
     }
     const path = posix.join(directory, name);
     const type = typeOf(bits);
-    if (type === EventType.REMOVE || type === EventType.RENAME) this.#announced.delete(path);
-    if (type === EventType.CREATE && this.#announced.delete(path)) return;
+    const wasAnnounced = this.#announced.has(path) || this.#announcedBefore.has(path);
+    if (wasAnnounced && type !== EventType.WRITE && type !== EventType.CHMOD) {
+      this.#announced.delete(path);
+      this.#announcedBefore.delete(path);
+      if (type === EventType.CREATE) return;
+    }
     this.#tell(path, type);
     if (!this.#recursive || !(bits & happened.isDirectory)) return;
     if (type === EventType.CREATE) this.#cover(path, (bits & happened.created) !== 0);
     if (type === EventType.RENAME) this.#uncover(path);
+  }
+
+  onCaughtUp(): void {
+    if (this.#announced.size + this.#announcedBefore.size === 0) return;
+    this.#announcedBefore = this.#announced;
+    this.#announced = new Set();
   }
 
   onLost(cause: unknown): void {
