@@ -15,7 +15,43 @@ afterAll(() => daemon?.stop());
 const rpc = (path: string, body: string, headers: Record<string, string> = {}) =>
   fetch(`${daemon.url}/${path}`, { method: "POST", headers: { "content-type": "application/json", ...headers }, body });
 
+/** Sends both over one connection, the second once the first is answered, and answers how the second begins. */
+async function answerToSecond(first: Buffer, second: string): Promise<string> {
+  const socket = connect({ port: Number(new URL(daemon.url).port), host: "127.0.0.1" });
+  let received = "";
+  socket.setEncoding("latin1").on("data", (text: string) => {
+    received += text;
+  });
+  try {
+    const until = async (condition: () => boolean) => {
+      for (const end = performance.now() + 5_000; !condition() && performance.now() < end; ) {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    };
+    socket.write(first);
+    await until(() => received.endsWith("0\r\n\r\n"));
+    const length = received.length;
+    socket.write(second);
+    await until(() => received.length > length);
+    return received.slice(length).split("\r\n")[0] ?? "";
+  } finally {
+    socket.destroy();
+  }
+}
+
 describe("the daemon", () => {
+  it.each([
+    ["larger than it may be", Buffer.concat([Buffer.from([0, 0, 0x70, 0, 0]), Buffer.alloc(0x70_0000, 0x20)])],
+    [
+      "one of too many",
+      Buffer.concat(Array(500).fill(Buffer.concat([Buffer.from([0, 0, 0, 8, 0]), Buffer.alloc(2_048, 0x20)]))),
+    ],
+  ])("answers the request behind a call whose message is %s", async (_name, body) => {
+    const head = `POST /process.Process/Connect HTTP/1.1\r\nHost: x\r\nContent-Type: application/connect+json\r\nContent-Length: ${body.length}\r\n\r\n`;
+    const second = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
+    expect(await answerToSecond(Buffer.concat([Buffer.from(head), body]), second)).toBe("HTTP/1.1 204 No Content");
+  });
+
   it("says that it is well", async () => {
     const response = await fetch(`${daemon.url}/health`);
     expect([response.status, await response.text()]).toEqual([204, ""]);

@@ -43,6 +43,7 @@ export function rpcHandler(
     const handler = handlers.get(path);
     if (!handler) return false;
     boundTimeout(request);
+    response.once("finish", () => readRest(request));
     handler(universalRequest(request, response))
       .then((answer) => universalResponseToNodeResponse(answer, response))
       .catch((err: unknown) => {
@@ -56,10 +57,23 @@ export function rpcHandler(
 
 function universalRequest(request: IncomingMessage, response: ServerResponse): UniversalServerRequest {
   try {
-    return universalRequestFromNodeRequest(request, response, undefined, withConnection(request.socket));
+    const universal = universalRequestFromNodeRequest(request, response, undefined, withConnection(request.socket));
+    // Its own way of reading destroys the request when it stops early, and the connection would never be read again.
+    return { ...universal, body: request.iterator({ destroyOnReturn: false }) };
   } catch (error) {
     throw new HttpError(400, "the request has no usable Host header", { cause: error });
   }
+}
+
+/**
+ * Reads what is left of a message after its answer, and drops it. The handler stops reading where it knows enough, and
+ * the next request on the connection would wait for ever behind the rest.
+ */
+function readRest(request: IncomingMessage): void {
+  if (request.complete) return;
+  // Whoever waits for the next part is done, and nothing flows as long as somebody is said to wait.
+  request.removeAllListeners("readable");
+  setImmediate(() => request.resume());
 }
 
 /** A timeout of 0 means none, as clients of this protocol expect; one beyond what timers can count would fire at once. */

@@ -27,6 +27,8 @@ const failures: Readonly<Record<string, Failure>> = {
   EROFS: { code: Code.PermissionDenied, status: 403, reason: "the filesystem is read-only" },
   ENOSPC: { code: Code.FailedPrecondition, status: 507, reason: "not enough disk space available" },
   EDQUOT: { code: Code.FailedPrecondition, status: 507, reason: "not enough disk space available" },
+  // What the kernel shows as a file and is none, such as a process's memory.
+  EIO: { code: Code.FailedPrecondition, status: 409, reason: "it cannot be read or written there" },
   EFBIG: { code: Code.FailedPrecondition, status: 413, reason: "the file would be too large" },
 };
 
