@@ -1,11 +1,12 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { currentCgroupLayout } from "./cgroup/layout.ts";
 import { createRuncRuntime, type SandboxRuntime } from "./index.ts";
 import {
   belongings,
@@ -160,6 +161,17 @@ print(n)'`;
       }
       expect((await runInside(node, "bystander", "echo fine")).stdout).toBe("fine\n");
     });
+  });
+
+  it.runIf(isolation === "gvisor")("do not start when their memory would not be limited", async () => {
+    // runsc leaves groups alone that it finds.
+    const tree = currentCgroupLayout().tree("memory");
+    if (tree === undefined) throw new Error("no memory controller");
+    await mkdir(join(tree, `castellan-${place.devicePrefix}`, "found"));
+    await expect(node.start(await specFor("found", { resources: small }))).rejects.toMatchObject({
+      message: expect.stringContaining("memory is not limited"),
+    });
+    expect(await belongings(options)).toEqual({ ...nothing, ...table });
   });
 
   it("answer on their address and on their loopback", async () => {
