@@ -745,11 +745,13 @@ const document = {
                       "egressProxy": {
                         "type": "object",
                         "nullable": true,
-                        "additionalProperties": true
+                        "additionalProperties": true,
+                        "description": "Not supported yet; anything but `null` is a 400."
                       },
                       "rules": {
                         "type": "object",
-                        "additionalProperties": true
+                        "additionalProperties": true,
+                        "description": "Not supported yet; anything but an empty object is a 400."
                       }
                     }
                   },
@@ -1544,11 +1546,13 @@ const document = {
                       "egressProxy": {
                         "type": "object",
                         "nullable": true,
-                        "additionalProperties": true
+                        "additionalProperties": true,
+                        "description": "Not supported yet; anything but `null` is a 400."
                       },
                       "rules": {
                         "type": "object",
-                        "additionalProperties": true
+                        "additionalProperties": true,
+                        "description": "Not supported yet; anything but an empty object is a 400."
                       }
                     }
                   },
@@ -2294,11 +2298,13 @@ const document = {
                         "egressProxy": {
                           "type": "object",
                           "nullable": true,
-                          "additionalProperties": true
+                          "additionalProperties": true,
+                          "description": "Not supported yet; anything but `null` is a 400."
                         },
                         "rules": {
                           "type": "object",
-                          "additionalProperties": true
+                          "additionalProperties": true,
+                          "description": "Not supported yet; anything but an empty object is a 400."
                         }
                       }
                     },
@@ -3928,11 +3934,13 @@ const document = {
                   "egressProxy": {
                     "type": "object",
                     "nullable": true,
-                    "additionalProperties": true
+                    "additionalProperties": true,
+                    "description": "Not supported yet; anything but `null` is a 400."
                   },
                   "rules": {
                     "type": "object",
-                    "additionalProperties": true
+                    "additionalProperties": true,
+                    "description": "Not supported yet; anything but an empty object is a 400."
                   }
                 }
               }
@@ -5837,11 +5845,13 @@ const document = {
                     "egressProxy": {
                       "type": "object",
                       "nullable": true,
-                      "additionalProperties": true
+                      "additionalProperties": true,
+                      "description": "Not supported yet; anything but `null` is a 400."
                     },
                     "rules": {
                       "type": "object",
-                      "additionalProperties": true
+                      "additionalProperties": true,
+                      "description": "Not supported yet; anything but an empty object is a 400."
                     }
                   }
                 },
@@ -5985,11 +5995,13 @@ const document = {
                     "egressProxy": {
                       "type": "object",
                       "nullable": true,
-                      "additionalProperties": true
+                      "additionalProperties": true,
+                      "description": "Not supported yet; anything but `null` is a 400."
                     },
                     "rules": {
                       "type": "object",
-                      "additionalProperties": true
+                      "additionalProperties": true,
+                      "description": "Not supported yet; anything but an empty object is a 400."
                     }
                   }
                 },
@@ -7042,11 +7054,13 @@ const document = {
           "egressProxy": {
             "type": "object",
             "nullable": true,
-            "additionalProperties": true
+            "additionalProperties": true,
+            "description": "Not supported yet; anything but `null` is a 400."
           },
           "rules": {
             "type": "object",
-            "additionalProperties": true
+            "additionalProperties": true,
+            "description": "Not supported yet; anything but an empty object is a 400."
           }
         }
       },
@@ -7078,11 +7092,13 @@ const document = {
           "egressProxy": {
             "type": "object",
             "nullable": true,
-            "additionalProperties": true
+            "additionalProperties": true,
+            "description": "Not supported yet; anything but `null` is a 400."
           },
           "rules": {
             "type": "object",
-            "additionalProperties": true
+            "additionalProperties": true,
+            "description": "Not supported yet; anything but an empty object is a 400."
           }
         }
       },
@@ -7200,11 +7216,13 @@ const document = {
               "egressProxy": {
                 "type": "object",
                 "nullable": true,
-                "additionalProperties": true
+                "additionalProperties": true,
+                "description": "Not supported yet; anything but `null` is a 400."
               },
               "rules": {
                 "type": "object",
-                "additionalProperties": true
+                "additionalProperties": true,
+                "description": "Not supported yet; anything but an empty object is a 400."
               }
             }
           },
@@ -7341,11 +7359,13 @@ const document = {
               "egressProxy": {
                 "type": "object",
                 "nullable": true,
-                "additionalProperties": true
+                "additionalProperties": true,
+                "description": "Not supported yet; anything but `null` is a 400."
               },
               "rules": {
                 "type": "object",
-                "additionalProperties": true
+                "additionalProperties": true,
+                "description": "Not supported yet; anything but an empty object is a 400."
               }
             }
           },
@@ -7714,11 +7734,13 @@ const document = {
               "egressProxy": {
                 "type": "object",
                 "nullable": true,
-                "additionalProperties": true
+                "additionalProperties": true,
+                "description": "Not supported yet; anything but `null` is a 400."
               },
               "rules": {
                 "type": "object",
-                "additionalProperties": true
+                "additionalProperties": true,
+                "description": "Not supported yet; anything but an empty object is a 400."
               }
             }
           },

@@ -485,9 +485,11 @@ export interface components {
             maskRequestHost?: string;
             /** @description Ports whose servers inside speak HTTPS. */
             httpsPorts?: number[];
+            /** @description Not supported yet; anything but `null` is a 400. */
             egressProxy?: {
                 [key: string]: unknown;
             } | null;
+            /** @description Not supported yet; anything but an empty object is a 400. */
             rules?: {
                 [key: string]: unknown;
             };
@@ -499,9 +501,11 @@ export interface components {
             denyOut?: string[];
             /** @description `false` is the same as `0.0.0.0/0` in `denyOut`. */
             allow_internet_access?: boolean;
+            /** @description Not supported yet; anything but `null` is a 400. */
             egressProxy?: {
                 [key: string]: unknown;
             } | null;
+            /** @description Not supported yet; anything but an empty object is a 400. */
             rules?: {
                 [key: string]: unknown;
             };
