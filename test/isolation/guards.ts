@@ -19,13 +19,7 @@ const capability = (name: string) => ({ file: config, from: '  "AUDIT_WRITE",', 
 export const removedGuards: readonly RemovedGuard[] = [
   {
     guard: "the host's own ports are closed to sandboxes",
-    edits: [
-      {
-        file: ruleset,
-        from: 'th dport 53 accept`]),\n        "drop",',
-        to: 'th dport 53 accept`]),\n        "accept",',
-      },
-    ],
+    edits: [{ file: ruleset, from: " goto tohost`", to: " counter`" }],
     file: "attacks",
     attack: "connect to the API",
   },
