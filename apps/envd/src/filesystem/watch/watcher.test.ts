@@ -2,9 +2,10 @@ import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { EventType } from "@castellan/contracts/filesystem";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { Inotify } from "./inotify.ts";
+import { Inotify, type Listener } from "./inotify.ts";
 import { Watcher, type WatchLimits } from "./watcher.ts";
 import { isNetworkFilesystem } from "./watchers.ts";
 
@@ -37,7 +38,32 @@ async function failure(work: () => unknown): Promise<Code | undefined> {
   }
 }
 
+/** As if a command had been at work between the watch of a new directory and the look at what is in it. */
+class Raced extends Inotify {
+  override add(path: string, follow: boolean, listener: Listener): number {
+    const watch = super.add(path, follow, listener);
+    if (path.endsWith("/new")) writeFileSync(join(path, "raced"), "");
+    return watch;
+  }
+}
+
 describe("a watcher", () => {
+  it("tells once of what is there when a new directory is looked at, although the kernel tells of it too", async () => {
+    inotify = new Raced();
+    const watching = watcher({});
+    const names = async (type: EventType) =>
+      ((await watching.take()) ?? []).filter((change) => change.type === type).map(({ name }) => name);
+    mkdirSync(join(directory, "new"));
+    await sleep(100);
+    expect(await names(EventType.CREATE)).toEqual(["new", "new/raced"]);
+    for (let round = 0; round < 2; round++) {
+      rmSync(join(directory, "new/raced"));
+      writeFileSync(join(directory, "new/raced"), "");
+      await sleep(50);
+      expect(await names(EventType.CREATE)).toEqual(["new/raced"]);
+    }
+  });
+
   it("refuses a tree with more directories than may be watched, and holds none of them", async () => {
     for (let index = 0; index < 10; index++) mkdirSync(join(directory, String(index)));
     expect(await failure(() => watcher({ directories: 10 }))).toBe(Code.FailedPrecondition);
