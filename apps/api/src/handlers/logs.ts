@@ -58,7 +58,7 @@ export function logsHandlers(services: Services): Pick<SecuredHandlers, "getSand
       const node = await nodeOf(directory, record);
       return (
         await ask(node, request, timing.callMs, signal).catch((cause: unknown) => {
-          throw nodeSilent(sandboxId, cause);
+          throw nodeSilent(sandboxId, cause, signal);
         })
       ).entries;
     }

@@ -28,7 +28,7 @@ export function metricsHandlers(services: Services): Pick<SecuredHandlers, "getS
       const answer = await node.client.sandboxes
         .metrics(request, { timeoutMs: timing.callMs, signal })
         .catch((cause: unknown) => {
-          throw nodeSilent(record.sandboxId, cause);
+          throw nodeSilent(record.sandboxId, cause, signal);
         });
       const samples = answer.executions.find(({ sandboxId }) => sandboxId === record.sandboxId)?.samples ?? [];
       return { status: 200, body: samples.map(presentSample) };

@@ -11,8 +11,12 @@ export async function nodeOf(directory: NodeDirectory, { sandboxId, nodeId }: Sa
   return node;
 }
 
-/** Unknown is not gone: a node that does not answer is no reason for "not found". */
-export function nodeSilent(sandboxId: string, cause: unknown): CastellanError {
+/**
+ * Unknown is not gone: a node that does not answer is no reason for "not found". Nor is the node to blame when it was the
+ * caller who went away, as `signal` says.
+ */
+export function nodeSilent(sandboxId: string, cause: unknown, signal?: AbortSignal): CastellanError {
+  if (signal?.aborted) return new CastellanError("cancelled", "The caller went away", { cause });
   return new CastellanError("unavailable", `The node of sandbox "${sandboxId}" does not answer`, {
     cause,
     retryAfterSeconds: 5,
