@@ -1,7 +1,9 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { lstat, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { startRedisServer } from "@castellan/store/testing";
 import { Sandbox } from "e2b";
+import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { request } from "../support/rest.ts";
 import { connectionOptions } from "../support/sdk.ts";
@@ -9,6 +11,9 @@ import { canRunSandboxes, type Stack, startStack } from "../support/stack.ts";
 
 /** Larger files are a sandbox's disk. */
 const largestFile = 8 * 1024 * 1024;
+
+const fileContent = "secret-content-of-a-file";
+const commandArgument = "secret-argument-of-a-command";
 
 describe.runIf(canRunSandboxes)("the secrets of an installation", () => {
   let stack: Stack;
@@ -27,6 +32,8 @@ describe.runIf(canRunSandboxes)("the secrets of an installation", () => {
     secrets.set("the access token", text(created.body, "envdAccessToken"));
     secrets.set("the traffic token", text(created.body, "trafficAccessToken"));
     secrets.set("the sandbox's own", "secret-of-the-sandbox");
+    secrets.set("what a file holds", fileContent);
+    secrets.set("a command's argument", commandArgument);
     const [manifest] = await manifests(stack.data);
     secrets.set("the daemon's control secret", /"daemonSecret":\s*"([0-9a-f]{64})"/.exec(manifest ?? "")?.[1] ?? "");
     for (const [name, secret] of secrets) expect(secret.length, name).toBeGreaterThan(15);
@@ -123,10 +130,55 @@ print('read', read > 100)
   });
 });
 
+describe.runIf(canRunSandboxes)("the password of the store", () => {
+  test("is in no log, no answer, no file and on no command line, also when it is wrong", async () => {
+    const password = "secret-password-of-redis";
+    const redis = await startRedisServer();
+    const admin = new Redis(redis.url);
+    const withPassword = new URL(redis.url);
+    withPassword.password = password;
+    try {
+      await admin.config("SET", "requirepass", password);
+      const stack = await startStack({
+        store: "redis",
+        redis: { ...redis, url: withPassword.href },
+        env: { CASTELLAN_LOG: "trace" },
+      });
+      try {
+        // From now on its password is wrong, and every request of the store fails.
+        expect((await request(stack, "GET", "/sandboxes")).status).toBe(200);
+        await admin.config("SET", "requirepass", "another");
+        await admin.client("KILL", "TYPE", "normal", "SKIPME", "yes");
+        const failing = await request(stack, "GET", "/v2/sandboxes");
+        expect(failing.status).toBeGreaterThanOrEqual(500);
+        expect(JSON.stringify(failing.body)).not.toContain(password);
+        expect(stack.log()).not.toContain(password);
+        for await (const path of filesBelow(stack.data)) {
+          expect([path, (await readFile(path, "latin1").catch(() => "")).includes(password)]).toEqual([path, false]);
+        }
+        for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+          expect(quietly(() => readFileSync(`/proc/${pid}/cmdline`, "latin1"))).not.toContain(password);
+        }
+        await admin.config("SET", "requirepass", password);
+      } finally {
+        admin.disconnect();
+        await stack.dispose();
+      }
+    } finally {
+      admin.disconnect();
+      await redis.stop();
+    }
+  });
+});
+
 /** Every way by which a secret travels, also the ways that fail. */
 async function useEverything(stack: Stack, sandbox: Sandbox): Promise<void> {
   const path = `/sandboxes/${sandbox.sandboxId}`;
-  await sandbox.files.write("a.txt", "content");
+  await sandbox.files.write("a.txt", fileContent);
+  await sandbox.files.read("a.txt");
+  await sandbox.commands.run(`echo ${commandArgument}`);
+  await sandbox.commands.run(`false ${commandArgument}`).catch(() => undefined);
+  await sandbox.files.write(`/proc/${commandArgument}`, fileContent).catch(() => undefined);
   await fetch(await sandbox.downloadUrl("a.txt", { useSignatureExpiration: 60 }));
   await fetch(await sandbox.downloadUrl("a.txt", { useSignatureExpiration: -60 }));
   await sandbox.commands.run("echo $OWN");
