@@ -38,6 +38,7 @@ describe("listing sandboxes", () => {
     const { body } = await list("limit=1");
     expect(body).toEqual([
       {
+        isolation: "runc",
         sandboxID: third,
         templateID: "base",
         clientID: expect.any(String),
