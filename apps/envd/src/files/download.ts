@@ -36,6 +36,8 @@ export async function download(
     if (stats.isDirectory()) throw new HttpError(400, `path '${path}' is a directory`);
     if (!stats.isFile()) throw new HttpError(400, `path '${path}' is not a regular file`);
     await whileMoving(request.socket, () => send(file, stats, path, request, response));
+  } catch (error) {
+    throw httpFailure(`cannot read '${path}'`, error);
   } finally {
     await file.close();
   }

@@ -156,6 +156,7 @@ describe("downloading a file", () => {
       ["a path below a file", { path: `${name}/file/none` }, 404, "does not exist"],
       ["a directory", { path: name }, 400, "is a directory"],
       ["a named pipe", { path: `${name}/fifo` }, 400, "is not a regular file"],
+      ["what only looks like a file", { path: "/proc/self/mem" }, 409, "cannot be read or written there"],
       ["no path", {}, 400, "is a directory"],
       ["an impossible path", { path: "~root/x" }, 400, "cannot expand"],
       ["an unknown user", { path: "a", username: "stranger" }, 401, "invalid username: 'stranger'"],
