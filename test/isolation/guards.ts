@@ -101,14 +101,6 @@ export const removedGuards: readonly RemovedGuard[] = [
     attack: "use what reaches into the kernel",
   },
   {
-    guard: "no system calls of another architecture",
-    edits: [
-      { file: seccomp, from: "architectures: [architecture],", to: 'architectures: [architecture, "SCMP_ARCH_X86"],' },
-    ],
-    file: "attacks",
-    attack: "enter the kernel by 32-bit",
-  },
-  {
     guard: "the daemon knows the hash of its node's secret alone",
     edits: [
       {
