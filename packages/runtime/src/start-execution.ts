@@ -88,9 +88,7 @@ async function prepare(
   }).then(() => laps.lap("disk"));
   const rules = egressRules(record.egress);
   host.filter.allow(slot.address, rules.names);
-  const firewall = host.firewall
-    .apply(addSandboxScript(host.network, slot, rules))
-    .then(() => laps.lap("firewall"));
+  const firewall = host.firewall.apply(addSandboxScript(host.network, slot, rules)).then(() => laps.lap("firewall"));
   const configuration = userNamespace.then(async ({ fd }) => {
     const config = ociConfig({
       slot,
