@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { startRedisServer } from "@castellan/store/testing";
 import { Sandbox } from "e2b";
 import { Redis } from "ioredis";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { request } from "../support/rest.ts";
 import { connectionOptions } from "../support/sdk.ts";
 import { canRunSandboxes, type Stack, startStack } from "../support/stack.ts";
@@ -152,6 +152,7 @@ describe.runIf(canRunSandboxes)("the password of the store", () => {
         const failing = await request(stack, "GET", "/v2/sandboxes");
         expect(failing.status).toBeGreaterThanOrEqual(500);
         expect(JSON.stringify(failing.body)).not.toContain(password);
+        await vi.waitFor(() => expect(stack.log()).toContain("WRONGPASS"), 10_000);
         expect(stack.log()).not.toContain(password);
         for await (const path of filesBelow(stack.data)) {
           expect([path, (await readFile(path, "latin1").catch(() => "")).includes(password)]).toEqual([path, false]);
