@@ -72,7 +72,8 @@ export function createEnding({ store, directory, timing, logger, onEnded }: Endi
 
     async finish(record, reason) {
       const { sandboxId, executionId, nodeId } = record;
-      await ending.deleteOnNode(nodeId, record);
+      // The loops ask again by themselves, and must not be held up meanwhile.
+      await deleteOnNode(nodeId, record, reason === "requested" ? timing.callMs * 2 : 0);
       await ending.removeGone({ teamId: record.teamId, sandboxId, executionId }, nodeId, reason);
     },
 
@@ -83,36 +84,39 @@ export function createEnding({ store, directory, timing, logger, onEnded }: Endi
       onEnded(sandboxId);
     },
 
-    async deleteOnNode(nodeId, { sandboxId, executionId }) {
-      const deadline = performance.now() + timing.callMs * 2;
-      for (;;) {
-        // Anew each time: a node that has restarted may have another address.
-        const node = await directory.find(nodeId);
-        // Forgotten by the operator, who vouches for it: nothing is left to ask.
-        if (node === undefined) return;
-        const left = deadline - performance.now();
-        try {
-          const epoch = BigInt(await store.epoch());
-          await node.client.sandboxes.delete(
-            { epoch, sandboxId, executionId },
-            { timeoutMs: Math.max(Math.ceil(left), 1) },
-          );
-          return;
-        } catch (cause) {
-          if (isAway(cause) && left > awayPauseMs) {
-            await sleep(awayPauseMs);
-            continue;
-          }
-          throw new CastellanError(
-            "unavailable",
-            `The node of sandbox "${sandboxId}" does not answer; the sandbox is ended as soon as it does`,
-            { cause, retryAfterSeconds: 5 },
-          );
-        }
-      }
-    },
+    deleteOnNode: (nodeId, execution) => deleteOnNode(nodeId, execution, 0),
   };
   return ending;
+
+  /** Asks until it has an answer, or the node has been away for `patienceMs`. */
+  async function deleteOnNode(
+    nodeId: string,
+    { sandboxId, executionId }: Pick<SandboxRecord, "sandboxId" | "executionId">,
+    patienceMs: number,
+  ): Promise<void> {
+    const until = performance.now() + patienceMs;
+    for (;;) {
+      // Anew each time: a node that has restarted may have another address.
+      const node = await directory.find(nodeId);
+      // Forgotten by the operator, who vouches for it: nothing is left to ask.
+      if (node === undefined) return;
+      try {
+        const epoch = BigInt(await store.epoch());
+        await node.client.sandboxes.delete({ epoch, sandboxId, executionId }, { timeoutMs: timing.callMs * 2 });
+        return;
+      } catch (cause) {
+        if (isAway(cause) && performance.now() < until) {
+          await sleep(awayPauseMs);
+          continue;
+        }
+        throw new CastellanError(
+          "unavailable",
+          `The node of sandbox "${sandboxId}" does not answer; the sandbox is ended as soon as it does`,
+          { cause, retryAfterSeconds: 5 },
+        );
+      }
+    }
+  }
 
   function toKilling(record: SandboxRecord): Promise<SandboxRecord> {
     return store.transition({
