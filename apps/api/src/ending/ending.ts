@@ -130,7 +130,11 @@ export function createEnding({ store, directory, timing, logger, onEnded }: Endi
   }
 }
 
-/** Nobody listens there, or the connection broke; not an answer of the node. */
+/**
+ * Nobody listens there, or the connection broke; not an answer of the node. Node's HTTP/2 calls a stream "cancelled"
+ * when its connection ends under it, and nobody here cancels.
+ */
 function isAway(error: unknown): boolean {
-  return error instanceof ConnectError && (error.code === Code.Unavailable || error.code === Code.Aborted);
+  if (!(error instanceof ConnectError)) return false;
+  return error.code === Code.Unavailable || error.code === Code.Aborted || error.code === Code.Canceled;
 }
