@@ -41,7 +41,7 @@ export async function startCluster(): Promise<Cluster> {
   await store.putApiKey({ apiKeyId: "key", teamId: "team", name: "test" }, keyHash);
 
   const controlPlane = await createControlPlane({ store, clusterToken, domain: "localhost:3000", logger });
-  const registryUrl = await controlPlane.registry.listen({ host: "127.0.0.1", port: 0 });
+  const { url: registryUrl } = await controlPlane.registry.listen({ host: "127.0.0.1", port: 0 });
   const apiUrl = await controlPlane.rest.listen({ host: "127.0.0.1", port: 0 });
   controlPlane.start();
 

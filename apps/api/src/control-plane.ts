@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { CastellanError, type NodeRecord, publicState } from "@castellan/domain";
+import type { RpcServer } from "@castellan/rpc";
 import type { SandboxStore } from "@castellan/store";
 import type { FastifyInstance } from "fastify";
 import { createApi } from "./api.ts";
@@ -28,7 +29,7 @@ export interface ControlPlane {
   /** A listener for `request`, so that the API can share a port with the edge. */
   handle(request: IncomingMessage, response: ServerResponse): void;
   /** Connect over HTTP/2 without TLS (h2c), for nodes. Ready, but not listening. */
-  readonly registry: RegistryServer;
+  readonly registry: RpcServer;
   /**
    * Where a sandbox runs. `undefined`: there is no such sandbox. Rejects when that cannot be said now: unknown is not
    * gone. It asks the store each time; `fresh` also asks it for the nodes.
@@ -40,12 +41,6 @@ export interface ControlPlane {
   start(): void;
   /** Stops loops, streams and both servers; waits for what is being answered. */
   close(): Promise<void>;
-}
-
-export interface RegistryServer {
-  /** Answers the address in use, as a base URL. */
-  listen(options: { readonly host: string; readonly port: number }): Promise<string>;
-  close(): Promise<unknown>;
 }
 
 /** Where a sandbox runs, and who may talk to it. */

@@ -1,2 +1,2 @@
-export { type ControlPlane, createControlPlane, type RegistryServer, type RouteTarget } from "./control-plane.ts";
+export { type ControlPlane, createControlPlane, type RouteTarget } from "./control-plane.ts";
 export { type ControlPlaneOptions, defaultLimits, defaultTiming, type Limits, type Timing } from "./options.ts";

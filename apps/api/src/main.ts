@@ -16,7 +16,7 @@ async function main(settings: Settings): Promise<void> {
     const controlPlane = await createControlPlane({ store, clusterToken, domain, logger });
     try {
       const stopping = Promise.race(["SIGTERM", "SIGINT"].map((name) => once(process, name).then(() => name)));
-      const registry = await controlPlane.registry.listen({ host: registryHost, port: registryPort });
+      const { url: registry } = await controlPlane.registry.listen({ host: registryHost, port: registryPort });
       const api = await controlPlane.rest.listen({ host, port });
       controlPlane.start();
       logger.info({ api, registry, domain, ...store.describe() }, "control plane is up");

@@ -2,7 +2,10 @@ import { randomUUID } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { type AddressInfo, isIPv6 } from "node:net";
 import { isAbsolute, join } from "node:path";
+import { NodeService } from "@castellan/contracts/node";
+import { SandboxService } from "@castellan/contracts/sandbox";
 import { CastellanError } from "@castellan/domain";
+import { createRpcServer } from "@castellan/rpc";
 import { type Gateway, startGateway } from "./gateway/gateway.ts";
 import { LogBook } from "./logs/log-book.ts";
 import { LogFiles } from "./logs/log-files.ts";
@@ -12,7 +15,6 @@ import { defaultTiming, type ListenAddress, type OrchestratorOptions, type Timin
 import { Registration } from "./registration/registration.ts";
 import { nodeService } from "./rpc/node-service.ts";
 import { sandboxService } from "./rpc/sandbox-service.ts";
-import { type RpcServer, startRpcServer } from "./rpc/server.ts";
 import { NodeSandboxes } from "./sandboxes/node-sandboxes.ts";
 import type { ExecutionWatcher } from "./sandboxes/watcher.ts";
 import { lockDirectory } from "./state/directory-lock.ts";
@@ -73,7 +75,7 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
     open.push(() => logs.close());
 
     let gateway: Gateway | undefined;
-    let server: RpcServer | undefined;
+    let rpcAddress: AddressInfo | undefined;
     const sandboxes: NodeSandboxes = new NodeSandboxes(
       {
         journal,
@@ -91,7 +93,7 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
     );
     const identity = (): NodeIdentity => ({ nodeId: options.nodeId, bootId, ...addresses(), ...shown(options) });
     const addresses = (): NodeAddresses => ({
-      address: `http://${advertised(options.rpc, server?.address)}`,
+      address: `http://${advertised(options.rpc, rpcAddress)}`,
       gatewayAddress: advertised(options.gateway, gateway?.address),
     });
     const describe = () =>
@@ -120,17 +122,21 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
     const { close: closeGateway } = gateway;
     open.push(() => closeGateway());
 
-    server = await startRpcServer({
-      host: options.rpc?.host ?? defaultHost,
-      port: options.rpc?.port ?? 0,
+    const server = await createRpcServer({
       clusterToken,
-      sandboxService: sandboxService({ bootId, journal, sandboxes, sampler, logs, logger }),
-      nodeService: nodeService({ journal, describe }),
+      routes: (router) => {
+        router.service(SandboxService, sandboxService({ bootId, journal, sandboxes, sampler, logs, logger }));
+        router.service(NodeService, nodeService({ journal, describe }));
+      },
+      maxMessageBytes,
       pingMs: timing.pingMs,
       logger,
     });
-    const { close: closeServer } = server;
-    open.push(() => closeServer());
+    open.push(() => server.close());
+    ({ address: rpcAddress } = await server.listen({
+      host: options.rpc?.host ?? defaultHost,
+      port: options.rpc?.port ?? 0,
+    }));
 
     registration.start();
     open.push(() => registration.stop());
@@ -184,6 +190,8 @@ interface HowToClose {
 type Closer = (how: HowToClose) => Promise<void>;
 
 const defaultHost = "127.0.0.1";
+/** One message; far above what a turn of the event loop gathers, 1,000 edits of the largest metadata. */
+const maxMessageBytes = 128 * 1024 * 1024;
 
 /** Goes on after a failure: what is left open would keep the process or the state directory. */
 async function closeAll(open: Closer[], how: HowToClose, logger: OrchestratorOptions["logger"]): Promise<void> {

@@ -1,56 +1,57 @@
 import { createServer, type Http2Server, type ServerHttp2Session } from "node:http2";
 import type { AddressInfo } from "node:net";
-import { NodeService } from "@castellan/contracts/node";
-import { SandboxService } from "@castellan/contracts/sandbox";
 import { CastellanError } from "@castellan/domain";
 import type { Logger } from "@castellan/telemetry";
-import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
 import { fastify } from "fastify";
-import { BearerCheck } from "../authorization.ts";
+import { BearerCheck } from "./bearer-check.ts";
 import { errorInterceptor } from "./connect-errors.ts";
 
 export interface RpcServerOptions {
-  readonly host: string;
-  readonly port: number;
+  /** What every call must show as `authorization: Bearer <token>`. */
   readonly clusterToken: string;
-  readonly sandboxService: ServiceImpl<typeof SandboxService>;
-  readonly nodeService: ServiceImpl<typeof NodeService>;
-  /** Milliseconds between PINGs; a connection that has not answered one by the next is dropped. */
-  readonly pingMs: number;
+  readonly routes: (router: ConnectRouter) => void;
+  /** Bytes of one message. */
+  readonly maxMessageBytes: number;
+  /** Milliseconds between PINGs; a connection that has not answered one by the next is dropped. Default 20,000. */
+  readonly pingMs?: number;
   readonly logger: Logger;
 }
 
 export interface RpcServer {
-  readonly address: AddressInfo;
+  /** Answers the address in use, also as a base URL. Rejects with the system's error when it cannot listen. */
+  listen(where: { readonly host: string; readonly port: number }): Promise<{
+    readonly url: string;
+    readonly address: AddressInfo;
+  }>;
   /** Ends streams, lets calls under way answer for a moment, and frees the port. */
   close(): Promise<void>;
 }
 
-/** One message; far above what a turn of the event loop gathers, 1,000 edits of the largest metadata. */
-const maxMessageBytes = 128 * 1024 * 1024;
+/** Calls and streams of one connection at a time; others wait for their turn at the client. */
+export const maxConcurrentStreams = 250;
 /** Longer than any caller waits, and short enough for timers to count. */
 const maxTimeoutMs = 600_000;
+const defaultPingMs = 20_000;
 const streamWindowBytes = 1024 * 1024;
 const sessionWindowBytes = 16 * 1024 * 1024;
 /** Node refuses new calls on a connection that has more than this queued; a List with all manifests may. */
 const sessionMemoryMb = 1_024;
 const closeGraceMs = 1_000;
 
-/** Serves the node's Connect services over HTTP/2 without TLS. Rejects with the system's error when it cannot listen. */
-export async function startRpcServer(options: RpcServerOptions): Promise<RpcServer> {
-  const { host, port, clusterToken, pingMs, logger } = options;
+/** Connect services over HTTP/2 without TLS, for those who hold the cluster's token. */
+export async function createRpcServer(options: RpcServerOptions): Promise<RpcServer> {
+  const { pingMs = defaultPingMs, logger } = options;
   const sessions = new Set<ServerHttp2Session>();
-  const bearer = new BearerCheck(clusterToken);
+  const bearer = new BearerCheck(options.clusterToken);
   const shutdown = new AbortController();
 
   const app = fastify({
     http2: true,
     serverFactory: (handler): Http2Server => {
-      const server = createServer(
-        { settings: { initialWindowSize: streamWindowBytes }, maxSessionMemory: sessionMemoryMb },
-        handler,
-      );
+      const settings = { initialWindowSize: streamWindowBytes, maxConcurrentStreams };
+      const server = createServer({ settings, maxSessionMemory: sessionMemoryMb }, handler);
       server.on("session", (session) => {
         sessions.add(session);
         session.once("close", () => sessions.delete(session));
@@ -66,30 +67,33 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
     if (Number(headers["connect-timeout-ms"]) > maxTimeoutMs) headers["connect-timeout-ms"] = String(maxTimeoutMs);
   });
   await app.register(fastifyConnectPlugin, {
-    routes: (router) => {
-      router.service(SandboxService, options.sandboxService);
-      router.service(NodeService, options.nodeService);
-    },
+    routes: options.routes,
     // Before the body is read.
     requestGate: ({ requestHeader }) => {
       if (bearer.accepts(requestHeader.get("authorization") ?? undefined)) return;
       throw new ConnectError("The cluster token is missing or wrong", Code.Unauthenticated);
     },
     interceptors: [errorInterceptor(logger)],
-    readMaxBytes: maxMessageBytes,
-    // The control plane speaks Connect; what nobody uses need not be there.
+    readMaxBytes: options.maxMessageBytes,
+    // Kept, every two bytes of a message could become an object of a hundred; nothing here passes them on.
+    binaryOptions: { readUnknownFields: false },
+    // Everyone here speaks Connect; what nobody uses need not be there.
     grpc: false,
     grpcWeb: false,
     // Compressing a batch's confirmations costs more than everything else about them.
     acceptCompression: [],
     shutdownSignal: shutdown.signal,
   });
-  await app.listen({ host, port });
 
   return {
-    address: boundAddress(app.server.address()),
+    async listen(where) {
+      const url = await app.listen(where);
+      return { url, address: boundAddress(app.server.address()) };
+    },
     async close() {
-      shutdown.abort(new ConnectError("The node is shutting down", Code.Unavailable));
+      shutdown.abort(new ConnectError("The server is shutting down", Code.Unavailable));
+      // Callers keep their connections open; a server that waits for them to close never does.
+      for (const session of sessions) session.close();
       const timer = setTimeout(() => {
         for (const session of sessions) session.destroy();
       }, closeGraceMs);

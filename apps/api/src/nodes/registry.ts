@@ -1,5 +1,3 @@
-import { createHash, timingSafeEqual } from "node:crypto";
-import type { ServerHttp2Session } from "node:http2";
 import { create } from "@bufbuild/protobuf";
 import {
   type NodeDescription,
@@ -8,12 +6,9 @@ import {
   RegistryService,
 } from "@castellan/contracts/node";
 import { CastellanError, isIsolation, type NodeRecord } from "@castellan/domain";
+import { createRpcServer, type RpcServer } from "@castellan/rpc";
 import type { SandboxStore } from "@castellan/store";
 import type { Logger } from "@castellan/telemetry";
-import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
-import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
-import { fastify } from "fastify";
-import type { RegistryServer } from "../control-plane.ts";
 import type { NodeDirectory } from "./directory.ts";
 
 export interface RegistryOptions {
@@ -26,40 +21,17 @@ export interface RegistryOptions {
 
 /** Far above a registration with as many templates as it may name. */
 const maxMessageBytes = 1024 * 1024;
-/** Longer than any caller waits, and short enough for timers to count. */
-const maxTimeoutMs = 600_000;
-
-/** Serves `RegistryService` over h2c to those who show the cluster's token. */
-export async function createRegistry(options: RegistryOptions): Promise<RegistryServer> {
-  const server = fastify({ http2: true, forceCloseConnections: true });
-  const sessions = new Set<ServerHttp2Session>();
-  server.server.on("session", (session) => {
-    sessions.add(session);
-    session.once("close", () => sessions.delete(session));
-  });
-  // Nodes keep their connections open; a server that waits for them to close never does.
-  server.addHook("preClose", async () => {
-    for (const session of sessions) session.destroy();
-  });
-  server.addHook("onRequest", async ({ headers }) => {
-    // What timers cannot count fires at once.
-    if (Number(headers["connect-timeout-ms"]) > maxTimeoutMs) headers["connect-timeout-ms"] = String(maxTimeoutMs);
-  });
-  await server.register(fastifyConnectPlugin, {
-    requestGate: bearer(options.clusterToken),
-    readMaxBytes: maxMessageBytes,
-    acceptCompression: [],
-    // Nodes speak Connect; what nobody uses need not be there.
-    grpc: false,
-    grpcWeb: false,
+/** Serves `RegistryService` to those who show the cluster's token. */
+export async function createRegistry(options: RegistryOptions): Promise<RpcServer> {
+  const { clusterToken, logger } = options;
+  return await createRpcServer({
+    clusterToken,
     routes: (router) => {
-      router.service(RegistryService, {
-        register: (request) => answering(options.logger, () => register(options, request)),
-      });
+      router.service(RegistryService, { register: (request) => register(options, request) });
     },
+    maxMessageBytes,
+    logger,
   });
-  await server.ready();
-  return server;
 }
 
 async function register({ store, directory, leaseMs, logger }: RegistryOptions, request: NodeRegisterRequest) {
@@ -84,31 +56,6 @@ async function register({ store, directory, leaseMs, logger }: RegistryOptions, 
     logger.info({ nodeId: node.nodeId, bootId: node.bootId, address: node.address, epoch }, "node registered");
   }
   return create(NodeRegisterResponseSchema, { epoch: BigInt(epoch), leaseMs });
-}
-
-/** Refuses a stranger before anything of the body is read. */
-function bearer(clusterToken: string): (context: HandlerContext) => void {
-  const expected = digest(`Bearer ${clusterToken}`);
-  return ({ requestHeader }) => {
-    if (!timingSafeEqual(digest(requestHeader.get("authorization") ?? ""), expected)) {
-      throw new ConnectError("the cluster's token is missing or wrong", Code.Unauthenticated);
-    }
-  };
-}
-
-function digest(text: string): Buffer {
-  return createHash("sha256").update(text).digest();
-}
-
-async function answering<T>(logger: Logger, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    const known = CastellanError.from(error, "the registration failed");
-    if (known.code === "invalid_argument") throw new ConnectError(known.message, Code.InvalidArgument);
-    logger.error({ err: error }, "a registration failed");
-    throw new ConnectError(known.message, known.code === "unavailable" ? Code.Unavailable : Code.Internal);
-  }
 }
 
 const maxTemplates = 1_000;

@@ -161,7 +161,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     });
     cleanUps.push(() => control.close());
     const url = await control.rest.listen({ host: "127.0.0.1", port: 0 });
-    const registry = await control.registry.listen({ host: "127.0.0.1", port: 0 });
+    const { url: registry } = await control.registry.listen({ host: "127.0.0.1", port: 0 });
     const cluster = new Cluster({ store: opened, control, url, registry, key }, cleanUps);
     for (let count = options.nodes ?? 1; count > 0; count -= 1) await cluster.addNode();
     if (options.loops !== false) control.start();

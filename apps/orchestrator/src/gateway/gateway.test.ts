@@ -2,8 +2,8 @@ import { once } from "node:events";
 import { createServer as createHttpServer, get, request } from "node:http";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { buffer, json, text } from "node:stream/consumers";
+import { boundAddress } from "@castellan/rpc";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { boundAddress } from "../rpc/server.ts";
 import { clusterToken, manifestOf, startTestNode, type TestNode } from "../testing/test-node.ts";
 
 describe("the gateway into sandboxes", () => {

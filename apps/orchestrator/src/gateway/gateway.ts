@@ -2,9 +2,8 @@ import { createServer, type IncomingMessage, STATUS_CODES } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { CastellanError, type ErrorCode } from "@castellan/domain";
+import { BearerCheck, boundAddress } from "@castellan/rpc";
 import type { Logger } from "@castellan/telemetry";
-import { BearerCheck } from "../authorization.ts";
-import { boundAddress } from "../rpc/server.ts";
 import { joinSockets } from "./tunnel.ts";
 
 export interface GatewayOptions {

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { boundAddress } from "@castellan/rpc";
 import { afterEach, describe, expect, it } from "vitest";
-import { boundAddress } from "../rpc/server.ts";
 import { joinSockets } from "./tunnel.ts";
 
 describe("a tunnel", () => {

@@ -2,11 +2,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type NodeDescriptionSchema, type NodeRegisterResponse, RegistryService } from "@castellan/contracts/node";
 import { CastellanError } from "@castellan/domain";
+import { fromConnectError } from "@castellan/rpc";
 import type { Logger } from "@castellan/telemetry";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import type { Timing } from "../options.ts";
-import { fromConnectError } from "../rpc/connect-errors.ts";
 import { readNumber } from "../sandboxes/messages.ts";
 import type { Journal } from "../state/journal.ts";
 

@@ -11,6 +11,7 @@ import {
   type UpdateStreamResponseSchema,
 } from "@castellan/contracts/sandbox";
 import { CastellanError, type Metadata, metadataHash } from "@castellan/domain";
+import { toConnectError } from "@castellan/rpc";
 import type { Logger } from "@castellan/telemetry";
 import { ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import type { UpdateOutcomeName } from "../sandboxes/apply-update.ts";
@@ -24,7 +25,6 @@ import {
   readUpdate,
 } from "../sandboxes/messages.ts";
 import type { Journal } from "../state/journal.ts";
-import { toConnectError } from "./connect-errors.ts";
 import { inOrder } from "./in-order.ts";
 import { type ObservationParts, observations } from "./observations.ts";
 

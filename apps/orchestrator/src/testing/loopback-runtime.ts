@@ -4,9 +4,9 @@ import { createServer, type Server } from "node:http";
 import { connect as connectTcp, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CastellanError, type EgressPolicy } from "@castellan/domain";
+import { boundAddress } from "@castellan/rpc";
 import { daemonPort } from "../daemon/call.ts";
 import type { NodeRuntime, Run, RunExit, RunSpec, RunUsage } from "../node-runtime.ts";
-import { boundAddress } from "../rpc/server.ts";
 
 /** What goes wrong next, or takes long. */
 export interface Faults {

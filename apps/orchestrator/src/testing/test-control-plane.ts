@@ -1,7 +1,7 @@
 import { createServer, type ServerHttp2Session } from "node:http2";
 import { type NodeRegisterRequest, RegistryService } from "@castellan/contracts/node";
+import { boundAddress } from "@castellan/rpc";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
-import { boundAddress } from "../rpc/server.ts";
 
 /** The registry of a control plane, alone, on a port of its own. */
 export interface TestControlPlane {
