@@ -52,6 +52,19 @@ describe("the daemon", () => {
     expect(await answerToSecond(Buffer.concat([Buffer.from(head), body]), second)).toBe("HTTP/1.1 204 No Content");
   });
 
+  it("does not grow by a message full of fields that nobody knows", async () => {
+    const peak = () =>
+      Number(/^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${daemon.pid}/status`, "utf8"))?.[1]) / 1024;
+    const before = peak();
+    const headers = { "content-type": "application/proto" };
+    // Two bytes each: field 4, a number.
+    const body = Buffer.alloc(5 * 1024 * 1024, 0x20);
+    const response = await fetch(`${daemon.url}/process.Process/List`, { method: "POST", headers, body });
+    expect(response.status).toBe(200);
+    await response.arrayBuffer();
+    expect(peak() - before).toBeLessThan(100);
+  });
+
   it("says that it is well", async () => {
     const response = await fetch(`${daemon.url}/health`);
     expect([response.status, await response.text()]).toEqual([204, ""]);

@@ -35,6 +35,8 @@ export function rpcHandler(
     readMaxBytes: maxMessageBytes,
     requestGate: services.gate,
     jsonOptions: { ignoreUnknownFields: true },
+    // Kept, every two bytes of a message could become an object of a hundred, and the sandbox run out of memory.
+    binaryOptions: { readUnknownFields: false },
   });
   router.service(Process, services.process).service(Filesystem, services.filesystem);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
