@@ -8,14 +8,19 @@ function logged(fields: string): Record<string, unknown> {
     createLogger("test", "info").info(${fields}, "what happened");
   `;
   const { stderr } = spawnSync("node", ["--conditions=source", "--input-type=module", "--eval", source]);
-  const line = stderr.toString().split("\n").find((text) => text.startsWith("{"));
+  const line = stderr
+    .toString()
+    .split("\n")
+    .find((text) => text.startsWith("{"));
   return JSON.parse(line ?? "{}");
 }
 
 describe("a log line", () => {
   it("says of an error its type, code, message, stack and causes, and nothing that a library hung on it", () => {
     const refusal = `Object.assign(new Error("WRONGPASS"), { name: "ReplyError", command: { name: "auth", args: ["hunter2"] } })`;
-    const line = logged(`{ err: Object.assign(new Error("no store", { cause: ${refusal} }), { code: "unavailable" }) }`);
+    const line = logged(
+      `{ err: Object.assign(new Error("no store", { cause: ${refusal} }), { code: "unavailable" }) }`,
+    );
     expect(line).toMatchObject({
       service: "test",
       msg: "what happened",
