@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { currentCgroupLayout } from "../../packages/runtime/src/cgroup/layout.ts";
-import { createRuncRuntime, probeHost } from "../../packages/runtime/src/index.ts";
+import { createSandboxRuntime, probeHost } from "../../packages/runtime/src/index.ts";
 import {
   belongings,
   endNode,
@@ -58,7 +58,7 @@ const disk = await inside("dd if=/dev/zero of=/fill bs=1M; df -m / | tail -1; rm
 say("disk", disk.stderr.includes("No space left"), disk.stdout);
 
 await node.close({ stopAll: false });
-node = await createRuncRuntime(options);
+node = await createSandboxRuntime(options);
 const taken = await node.recover();
 say("taken over", taken.length === 1 && (await inside("echo here")).stdout === "here\n", taken);
 const second = await node.start(await specFor("b", { resources }));

@@ -7,7 +7,7 @@ import { createControlPlane } from "@castellan/api";
 import type { SandboxListResponse } from "@castellan/contracts/sandbox";
 import { bundlePath } from "@castellan/envd/bundle";
 import { createOrchestrator } from "@castellan/orchestrator";
-import { createRuncRuntime } from "@castellan/runtime";
+import { createSandboxRuntime } from "@castellan/runtime";
 import { openStore, type SandboxStore } from "@castellan/store";
 import { createLogger } from "@castellan/telemetry";
 import { templateDirectory } from "@castellan/template";
@@ -48,7 +48,7 @@ export async function startCluster(): Promise<Cluster> {
   const port = await freePort();
   const nodeUrl = `http://127.0.0.1:${port}`;
   const relay = await createNodeRelay(nodeUrl, clusterToken);
-  const runtime = await createRuncRuntime({
+  const runtime = await createSandboxRuntime({
     stateDir: join(directory, "runtime"),
     devicePrefix: "cxt",
     subnet: "10.250.0.0/22",

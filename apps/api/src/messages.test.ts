@@ -176,13 +176,4 @@ describe("what clients read of an error", () => {
       ]);
     }
   });
-
-  // The routes that these belong to come with pausing and snapshots.
-  it.skip.each([
-    ['Sandbox "<id>" is being paused'],
-    ['Sandbox "<id>" is being snapshotted'],
-    ["Error pausing sandbox - sandbox '<id>' is already paused"],
-    ["Sandbox <id> is already running"],
-    ["Count must be at least 1"],
-  ])("is the same word for word: %s", () => {});
 });

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { createRuncRuntime, type RuntimeOptions } from "@castellan/runtime";
+import { createSandboxRuntime, type RuntimeOptions } from "@castellan/runtime";
 import { templateDirectory } from "@castellan/template";
 import type { OrchestratorOptions } from "./options.ts";
 import { createOrchestrator, type Orchestrator } from "./orchestrator.ts";
@@ -21,7 +21,7 @@ export async function composeNode(composition: NodeComposition): Promise<Orchest
   const { directory, templatesDirectory, devicePrefix, subnet, uidBase, daemon, runsc, ...options } = composition;
   const stateDir = join(directory, "runtime");
   const { isolations, logger } = options;
-  const runtime = await createRuncRuntime({
+  const runtime = await createSandboxRuntime({
     stateDir,
     devicePrefix,
     subnet,

@@ -1,5 +1,5 @@
 import { isAbsolute } from "node:path";
-import { CastellanError, type Isolation } from "@castellan/domain";
+import { CastellanError, type Isolation, isolations } from "@castellan/domain";
 import { z } from "zod";
 import type { ListenAddress } from "./options.ts";
 
@@ -39,7 +39,7 @@ const variablesSchema = z.object({
     .string()
     .default("runc")
     .transform((text) => text.split(","))
-    .pipe(z.array(z.enum(["runc", "gvisor"]))),
+    .pipe(z.array(z.enum(isolations))),
   /** gVisor's runsc, where it is not on the PATH. */
   CASTELLAN_RUNSC: absolute.optional(),
   /** 1: SIGINT leaves the sandboxes running, as SIGTERM always does. */

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { currentCgroupLayout } from "./cgroup/layout.ts";
-import { createRuncRuntime, type SandboxRuntime } from "./index.ts";
+import { createSandboxRuntime, type SandboxRuntime } from "./index.ts";
 import {
   belongings,
   connectWhenListening,
@@ -247,7 +247,7 @@ while True:
       if (typeof delay === "number") await sleep(delay);
       child.kill("SIGKILL");
       await once(child, "exit");
-      node = await createRuncRuntime({ ...options, isolations: [isolation === "runc" ? "gvisor" : "runc"] });
+      node = await createSandboxRuntime({ ...options, isolations: [isolation === "runc" ? "gvisor" : "runc"] });
       const recovered = await node.recover();
       if (delay === "started") expect(recovered).toMatchObject([{ executionId: "first", isolation }]);
       if (recovered.length > 0) {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { releasePrefix } from "./host/owner.ts";
-import { createRuncRuntime, type SandboxRuntime } from "./index.ts";
+import { createSandboxRuntime, type SandboxRuntime } from "./index.ts";
 import {
   belongings,
   connectWhenListening,
@@ -330,12 +330,12 @@ while True:
   });
 
   it("have a state directory that a second node process cannot take", async () => {
-    const script = `import { createRuncRuntime } from ${JSON.stringify(new URL("index.ts", import.meta.url).href)};
-      await createRuncRuntime({ ...${JSON.stringify(options)}, logger: console }).then(() => console.log("taken"), (e) => console.log(e.code));`;
+    const script = `import { createSandboxRuntime } from ${JSON.stringify(new URL("index.ts", import.meta.url).href)};
+      await createSandboxRuntime({ ...${JSON.stringify(options)}, logger: console }).then(() => console.log("taken"), (e) => console.log(e.code));`;
     const args = ["--conditions=source", "--input-type=module", "-e", script];
     expect(spawnSync(process.execPath, args, { encoding: "utf8" }).stdout.trim()).toBe("conflict");
-    await expect(createRuncRuntime(options)).rejects.toMatchObject({ code: "conflict" });
-    await expect(createRuncRuntime({ ...options, devicePrefix: "UPPER" })).rejects.toMatchObject({
+    await expect(createSandboxRuntime(options)).rejects.toMatchObject({ code: "conflict" });
+    await expect(createSandboxRuntime({ ...options, devicePrefix: "UPPER" })).rejects.toMatchObject({
       code: "invalid_argument",
     });
   });
@@ -346,7 +346,7 @@ while True:
     const before = process.umask(0o077);
     try {
       const closed = { ...other, stateDir: `${other.stateDir}/below` };
-      await expect(createRuncRuntime(closed)).rejects.toMatchObject({ code: "invalid_argument" });
+      await expect(createSandboxRuntime(closed)).rejects.toMatchObject({ code: "invalid_argument" });
       const masked = await startNode(other);
       await masked.start(await specFor("masked"));
       const { stdout } = await runInside(masked, "masked", "stat -c %a / /etc /etc/hosts; umask", 1000);
@@ -362,10 +362,10 @@ while True:
     const other = optionsAt({ devicePrefix: "ct6", part: 6 });
     try {
       const samePrefix = { ...other, devicePrefix: options.devicePrefix };
-      await expect(createRuncRuntime(samePrefix)).rejects.toMatchObject({ code: "conflict" });
+      await expect(createSandboxRuntime(samePrefix)).rejects.toMatchObject({ code: "conflict" });
       await running("here", async () => {
         const sameSubnet = { ...other, subnet: options.subnet };
-        await expect(createRuncRuntime(sameSubnet)).rejects.toMatchObject({ code: "conflict" });
+        await expect(createSandboxRuntime(sameSubnet)).rejects.toMatchObject({ code: "conflict" });
       });
     } finally {
       await releasePrefix(other.devicePrefix);

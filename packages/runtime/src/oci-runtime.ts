@@ -28,10 +28,10 @@ import { Turns } from "./turns.ts";
  * Prepares this host as a node: directories, firewall table, forwarding, cgroups. Call `recover` before anything else.
  * @throws `invalid_argument` for wrong options, `conflict` when another process owns the state directory.
  */
-export async function createRuncRuntime(options: RuntimeOptions): Promise<SandboxRuntime> {
+export async function createSandboxRuntime(options: RuntimeOptions): Promise<SandboxRuntime> {
   checkOptions(options);
   const slots = new Slots(options);
-  return new RuncRuntime(await prepareHost(options), slots);
+  return new OciRuntime(await prepareHost(options), slots);
 }
 
 /** How often an init is looked at, in milliseconds. */
@@ -44,7 +44,7 @@ type Entry =
   /** Clearing failed; the slot stays taken until another `stop` succeeds. */
   | { phase: "stuck"; held: HeldExecution };
 
-class RuncRuntime implements SandboxRuntime {
+class OciRuntime implements SandboxRuntime {
   readonly #host: NodeHost;
   readonly #slots: Slots;
   readonly #entries = new Map<string, Entry>();

@@ -5,7 +5,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { createRuncRuntime, type SandboxRuntime } from "./index.ts";
+import { createSandboxRuntime, type SandboxRuntime } from "./index.ts";
 import { belongings, endNode, nothing, optionsAt, runInside, specFor } from "./testing/test-node.ts";
 import { cannotRun, testRootfs } from "./testing/test-rootfs.ts";
 
@@ -36,7 +36,7 @@ describe.skipIf(cannotRun !== undefined)(`a node process that is killed${cannotR
     for (const { kill } of children.splice(0)) await kill();
     for (const { runtime } of nodes.splice(0)) await runtime.close({ stopAll: true });
     for (const of of [options, neighbour]) {
-      const rest = await createRuncRuntime(of);
+      const rest = await createSandboxRuntime(of);
       await rest.recover();
       await endNode(rest, of);
     }
@@ -72,7 +72,7 @@ describe.skipIf(cannotRun !== undefined)(`a node process that is killed${cannotR
   }
 
   async function comeBack(of = options): Promise<{ runtime: SandboxRuntime; recovered: string[] }> {
-    const runtime = await createRuncRuntime(of);
+    const runtime = await createSandboxRuntime(of);
     nodes.push({ runtime, of });
     return { runtime, recovered: (await runtime.recover()).map(({ executionId }) => executionId).sort() };
   }

@@ -2,8 +2,8 @@ import type { components } from "@castellan/contracts/openapi";
 import type { MetricSample } from "@castellan/contracts/sandbox";
 import { CastellanError, parseSandboxId, publicState, type SandboxRecord } from "@castellan/domain";
 import type { SecuredHandlers } from "@castellan/rest";
-import { byNode } from "../loops/per-node.ts";
 import { nodeOf, nodeSilent } from "../nodes/asking.ts";
+import { byNode } from "../nodes/by-node.ts";
 import type { Services } from "../services.ts";
 import { findSandbox } from "./sandbox.ts";
 

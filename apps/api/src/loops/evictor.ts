@@ -1,7 +1,7 @@
 import type { SandboxRecord } from "@castellan/domain";
+import { byNode } from "../nodes/by-node.ts";
 import type { Services } from "../services.ts";
 import { createLoop, forEachAtOnce, type Loop } from "./loop.ts";
-import { byNode } from "./per-node.ts";
 
 const batch = 200;
 const atOnce = 16;

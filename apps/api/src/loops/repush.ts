@@ -1,8 +1,8 @@
 import type { Epoch, SandboxRecord } from "@castellan/domain";
+import { byNode } from "../nodes/by-node.ts";
 import { liveFields } from "../nodes/messages.ts";
 import type { Services } from "../services.ts";
 import { createLoop, forEachAtOnce, type Loop } from "./loop.ts";
-import { byNode } from "./per-node.ts";
 
 const batch = 500;
 const atOnce = 64;

@@ -1,4 +1,4 @@
-import { createRuncRuntime } from "../index.ts";
+import { createSandboxRuntime } from "../index.ts";
 import { optionsAt, runInside, specFor, testRunsc } from "./test-node.ts";
 
 /**
@@ -6,7 +6,7 @@ import { optionsAt, runInside, specFor, testRunsc } from "./test-node.ts";
  * another and says so, then waits.
  */
 const [devicePrefix = "", part = "0", isolation, ...ids] = process.argv.slice(2);
-const runtime = await createRuncRuntime(
+const runtime = await createSandboxRuntime(
   optionsAt(
     { devicePrefix, part: Number(part) },
     { isolations: [isolation === "gvisor" ? "gvisor" : "runc"], runsc: testRunsc },

@@ -11,7 +11,7 @@ import { loopDevicesOver } from "../disk/loop-device.ts";
 import { commandsOf } from "../host/command.ts";
 import { mountPointsBelow } from "../host/mounts.ts";
 import { commandsStartedFor } from "../host/process.ts";
-import { createRuncRuntime, type ExecutionSpec, type RuntimeOptions, type SandboxRuntime } from "../index.ts";
+import { createSandboxRuntime, type ExecutionSpec, type RuntimeOptions, type SandboxRuntime } from "../index.ts";
 import { tableName } from "../network/ruleset.ts";
 import { testRootfs } from "./test-rootfs.ts";
 
@@ -47,7 +47,7 @@ export const testRunsc =
 /** A runtime with nothing left of an earlier run. */
 export async function startNode(options: RuntimeOptions): Promise<SandboxRuntime> {
   await mkdir(options.stateDir, { recursive: true, mode: 0o711 });
-  const runtime = await createRuncRuntime(options);
+  const runtime = await createSandboxRuntime(options);
   for (const { executionId } of await runtime.recover()) await runtime.stop(executionId);
   return runtime;
 }

@@ -1,7 +1,7 @@
 import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { commandsOf } from "../../host/command.ts";
-import { createRuncRuntime, type Execution, type SandboxRuntime } from "../../index.ts";
+import { createSandboxRuntime, type Execution, type SandboxRuntime } from "../../index.ts";
 import { clientHello } from "../../testing/client-hello.ts";
 import { type FakeInternet, fakeInternet } from "../../testing/fake-internet.ts";
 import { type NameServer, nameServer } from "../../testing/name-server.ts";
@@ -140,7 +140,7 @@ except OSError: pass"`;
 
   it("keeps to its names when the node's process is gone, and has them back with the next one", async () => {
     await node.close({ stopAll: false });
-    node = await createRuncRuntime(options);
+    node = await createSandboxRuntime(options);
     await node.recover();
     expect(await says("first", net.otherWorld, 443, hello(allowed))).toContain(`${net.world} `);
     expect(await says("first", net.otherWorld, 443, hello("other.example.net"))).toBe("\x15\x03\x03\0\x02\x02\x31");
