@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { HttpError, isObject, readJsonObject } from "./http.ts";
-import { hasHash } from "./secrets.ts";
+import { bearerToken, hasHash } from "./secrets.ts";
 import type { CurrentSettings, Settings } from "./settings.ts";
 
 const maxBodyBytes = 1024 * 1024;
@@ -17,8 +17,8 @@ export async function init(
   settings: CurrentSettings,
 ): Promise<void> {
   if (!secretHash) throw new HttpError(403, "this daemon takes no settings");
-  const secret = /^bearer +(\S+) *$/i.exec(request.headers.authorization ?? "")?.[1];
-  if (!hasHash(secretHash, secret)) throw new HttpError(401, "only the node may send settings");
+  if (!hasHash(secretHash, bearerToken(request.headers.authorization)))
+    throw new HttpError(401, "only the node may send settings");
   settings.replace(parse(await readJsonObject(request, maxBodyBytes)));
 }
 

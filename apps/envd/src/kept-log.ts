@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { HttpError } from "./http.ts";
 import type { Log } from "./log.ts";
-import { hasHash } from "./secrets.ts";
+import { bearerToken, hasHash } from "./secrets.ts";
 
 /** A line as the node gets it. */
 export interface KeptLine {
@@ -89,8 +89,8 @@ export function tellLog(
   log: KeptLog,
 ): object {
   if (!secretHash) throw new HttpError(403, "this daemon tells no log");
-  const secret = /^bearer +(\S+) *$/i.exec(request.headers.authorization ?? "")?.[1];
-  if (!hasHash(secretHash, secret)) throw new HttpError(401, "only the node may read the log");
+  if (!hasHash(secretHash, bearerToken(request.headers.authorization)))
+    throw new HttpError(401, "only the node may read the log");
   const after = query.get("boot") === log.boot ? Number(query.get("after")) : 0;
   return { boot: log.boot, ...log.after(Number.isSafeInteger(after) ? Math.max(0, after) : 0) };
 }

@@ -8,7 +8,11 @@ import { getSystemErrorName } from "node:util";
  * is loaded at the first of them, in about 2 ms and for 0.5 MB; most sandboxes never get there.
  */
 
-/** A call that failed. `code` is the symbolic error, "ENOSPC". */
+/**
+ * A call that failed. `code` is the symbolic error, "ENOSPC". The engine makes system calls of its own between ours and
+ * the question for the number, once in some hundred thousand times with a failure that takes its place: good enough to
+ * choose between answers to a client, not to decide on what the daemon does to itself.
+ */
 export class SystemCallError extends Error {
   override readonly name = "SystemCallError";
   readonly code: string;

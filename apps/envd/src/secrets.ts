@@ -8,6 +8,11 @@ export function hasHash(hash: Uint8Array, given: string | undefined): boolean {
   return given !== undefined && crypto().timingSafeEqual(hash, sha256(given));
 }
 
+/** The token of an `Authorization: Bearer <token>`; nothing where it is anything else. */
+export function bearerToken(header: string | undefined): string | undefined {
+  return /^bearer +(\S+) *$/i.exec(header ?? "")?.[1];
+}
+
 function sha256(text: string): Buffer {
   return crypto().createHash("sha256").update(text).digest();
 }

@@ -20,12 +20,25 @@ export interface OpenWatcher {
 
 /** Most watchers at a time, streamed and polled ones. */
 const maxWatchers = 256;
+/** A client that went away without removing its watcher asks for nothing any more; one that lives asks every second. */
+const forgottenMs = 3_600_000;
+
+interface KeptWatcher extends OpenWatcher {
+  /** When somebody asked for its changes last, by the clock of `Watchers`. */
+  askedAt: number;
+}
 
 /** All watchers of the daemon: those that belong to a stream, and those that clients ask for by their id. */
 export class Watchers {
   readonly #inotify = new Inotify();
   readonly #open = new Set<Watcher>();
-  readonly #named = new Map<string, OpenWatcher>();
+  readonly #named = new Map<string, KeptWatcher>();
+  readonly #now: () => number;
+
+  /** `now`: milliseconds of a clock that never goes back. */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+  }
 
   /**
    * Begins to watch. Whoever opens a watcher gives it back with `close`.
@@ -44,6 +57,7 @@ export class Watchers {
     if (!allowNetworkMounts && isNetworkFilesystem((await statfs(path)).type)) {
       throw new ConnectError(`cannot watch path on network filesystem: ${path}`, Code.InvalidArgument);
     }
+    if (this.#open.size >= maxWatchers) this.#removeForgotten();
     if (this.#open.size >= maxWatchers) {
       throw new ConnectError(`there are ${maxWatchers} watchers already: remove some`, Code.FailedPrecondition);
     }
@@ -60,15 +74,16 @@ export class Watchers {
   /** Keeps a watcher for later requests. @returns its id. */
   keep(opened: OpenWatcher): string {
     const id = `w${process.getBuiltinModule("node:crypto").randomBytes(10).toString("hex")}`;
-    this.#named.set(id, opened);
+    this.#named.set(id, { ...opened, askedAt: this.#now() });
     return id;
   }
 
   /** @throws ConnectError not_found. */
   get(id: string): OpenWatcher {
-    const opened = this.#named.get(id);
-    if (!opened) throw new ConnectError(`watcher with id ${id} not found`, Code.NotFound);
-    return opened;
+    const kept = this.#named.get(id);
+    if (!kept) throw new ConnectError(`watcher with id ${id} not found`, Code.NotFound);
+    kept.askedAt = this.#now();
+    return kept;
   }
 
   /** Closes a watcher that was kept. @throws ConnectError not_found. */
@@ -76,6 +91,12 @@ export class Watchers {
     const { watcher } = this.get(id);
     this.#named.delete(id);
     this.close(watcher);
+  }
+
+  #removeForgotten(): void {
+    for (const [id, { askedAt }] of this.#named) {
+      if (this.#now() - askedAt > forgottenMs) this.remove(id);
+    }
   }
 
   closeAll(): void {
