@@ -42,6 +42,8 @@ export default defineConfig({
           name: "unit",
           include: ["packages/*/src/**/*.test.ts", "apps/*/src/**/*.test.ts"],
           testTimeout: 30_000,
+          // Some fill disks and unpack root filesystems beside the others, whose writes then wait for the disk.
+          hookTimeout: 60_000,
         },
       },
       {

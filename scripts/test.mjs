@@ -33,6 +33,9 @@ await runMain(async () => {
   }
 
   console.log();
+  for (const failure of runs.flatMap(({ title, failures }) => failures.map((line) => `${title}: ${line}`))) {
+    console.log(`Failed on ${failure}`);
+  }
   for (const { title, counts } of runs) console.log(`${title}: ${describe(counts)}`);
   const sum = runs.reduce((total, { counts }) => add(total, counts), none);
   const ranNothing = sum.passed + sum.failed === 0;

@@ -32,3 +32,22 @@ export function countTests(report, exitCode) {
   if (exitCode !== 0 && counts.failed === 0 && !foundNothing) counts.failed = 1;
   return counts;
 }
+
+/**
+ * A line for each test that failed and each file that could not be loaded, for the end of a long log.
+ *
+ * @param {string | undefined} report the text of vitest's JSON reporter
+ * @returns {string[]} file, name and the first line of what was wrong
+ */
+export function failures(report) {
+  if (report === undefined) return ["vitest ended before it could report anything"];
+  return JSON.parse(report).testResults.flatMap(({ name: file, status, message, assertionResults }) => {
+    const failed = assertionResults.filter((test) => test.status === "failed");
+    if (failed.length === 0) return status === "failed" ? [`${file}: ${firstLine(message)}`] : [];
+    return failed.map(({ fullName, failureMessages }) => `${file} > ${fullName}: ${firstLine(failureMessages[0])}`);
+  });
+}
+
+function firstLine(text = "") {
+  return text.trim().split("\n", 1)[0];
+}

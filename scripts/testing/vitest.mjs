@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runInForeground } from "../setup/foreground.mjs";
 import { pinnedDeno, pinnedNode, projectPath, root } from "../setup/paths.mjs";
-import { countTests } from "./counts.mjs";
+import { countTests, failures } from "./counts.mjs";
 
 const vitest = join(root, "node_modules/vitest/vitest.mjs");
 const runtimes = {
@@ -30,7 +30,8 @@ export async function runVitest(runtime, args, data) {
       [...before, "run", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`, ...args],
       { cwd: root, env: testEnvironment(data), withChildren: true },
     );
-    return { title, counts: countTests(existsSync(report) ? readFileSync(report, "utf8") : undefined, exitCode) };
+    const text = existsSync(report) ? readFileSync(report, "utf8") : undefined;
+    return { title, counts: countTests(text, exitCode), failures: exitCode === 0 ? [] : failures(text) };
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
