@@ -41,7 +41,7 @@ describe("a server of the cluster", () => {
     call.end(Buffer.alloc(7 * 1024 * 1024, 0x20));
     const [headers] = await once(call, "response");
     expect(headers[":status"]).toBe(200);
-    await once(call.resume(), "close");
+    call.close();
     expect(process.memoryUsage().rss - before).toBeLessThan(150 * 1024 * 1024);
   });
 

@@ -58,7 +58,8 @@ export function nodeScript(network: NodeNetwork): string {
     [
       "input",
       "{ type filter hook input priority filter; policy accept; }",
-      [`iifname ${ours} goto tohost`, `tcp dport ${filterPorts} drop`],
+      // Nothing about ports of the host itself: the table outlives a node that is killed, whose ports others then get.
+      [`iifname ${ours} goto tohost`],
     ],
     // To a server's port on the host's side of the sandbox's own interface.
     ["filtered", "", [`tcp dport 80 redirect to :${http}`, `tcp dport 443 redirect to :${tls}`]],

@@ -107,7 +107,8 @@ async function make(name: string, leave: () => void): Promise<FakeInternet> {
   let child: ChildProcess | undefined;
   const close = async () => {
     child?.kill("SIGKILL");
-    // Its interface and routes go with it.
+    // The pair and its routes go at once; with the namespace they would go when the kernel gets to it.
+    await run("ip", ["link", "delete", `${name}0`]).catch(() => {});
     await run("ip", ["netns", "delete", name]);
     leave();
   };

@@ -113,7 +113,10 @@ export class NameFilter {
   }
 }
 
-/** On all addresses, as the firewall redirects to that of each sandbox's own interface; it lets nobody else in. */
+/**
+ * On all addresses, as the firewall redirects to that of each sandbox's own interface. It lets no other sandbox in;
+ * whoever else comes is no sandbox with names by his address, and is reset.
+ */
 async function listen(server: Server): Promise<number> {
   server.listen({ host: "0.0.0.0", port: 0, backlog: 512 });
   await once(server, "listening");

@@ -1,4 +1,5 @@
-import { connect } from "node:net";
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { commandsOf } from "../../host/command.ts";
 import { createSandboxRuntime, type Execution, type SandboxRuntime } from "../../index.ts";
@@ -127,19 +128,18 @@ except OSError: pass"`;
     expect(await says("first", net.otherWorld, 443, hello(allowed))).toContain(`${net.world} `);
   });
 
-  it("is the only one that reaches the filter, and only by way of ports 80 and 443", async () => {
-    const chain = await commandsOf("/nonexistent")("nft", ["list", "chain", "inet", "castellan_ctm", "filtered"]);
-    const ports = Array.from(chain.matchAll(/redirect to :(\d+)/g), ([, port]) => Number(port));
-    expect(ports).toHaveLength(2);
-    for (const port of ports) {
+  it("is the only one whom the filter serves, and only by way of ports 80 and 443", async () => {
+    for (const port of await filterPorts()) {
       for (const id of ["first", "second"]) expect(await says(id, net.host, port, request(allowed))).toBe("");
-      expect(await reachable("127.0.0.1", port)).toBe(false);
+      expect(await isReset("127.0.0.1", port)).toBe(true);
     }
     expect(await says("second", net.otherWorld, 443, hello(allowed))).toContain(`${net.otherWorld} `);
   });
 
   it("keeps to its names when the node's process is gone, and has them back with the next one", async () => {
+    const ports = await filterPorts();
     await node.close({ stopAll: false });
+    for (const port of ports) expect(await takesConnections(port), "a port that is free again").toBe(true);
     node = await createSandboxRuntime(options);
     await node.recover();
     expect(await says("first", net.otherWorld, 443, hello(allowed))).toContain(`${net.world} `);
@@ -147,14 +147,36 @@ except OSError: pass"`;
   });
 });
 
-async function reachable(host: string, port: number): Promise<boolean> {
+/** The ports to which the node's firewall redirects. */
+async function filterPorts(): Promise<number[]> {
+  const chain = await commandsOf("/nonexistent")("nft", ["list", "chain", "inet", "castellan_ctm", "filtered"]);
+  const ports = Array.from(chain.matchAll(/redirect to :(\d+)/g), ([, port]) => Number(port));
+  expect(ports).toHaveLength(2);
+  return ports;
+}
+
+/** Whether a connection is ended at once, with nothing said. */
+async function isReset(host: string, port: number): Promise<boolean> {
   const socket = connect({ host, port });
-  const answer = await new Promise<boolean>((done) => {
-    socket.once("connect", () => done(true));
-    // The filter itself resets whom it does not know.
+  const ended = await new Promise<boolean>((done) => {
     socket.once("error", (error) => done("code" in error && error.code === "ECONNRESET"));
-    setTimeout(() => done(false), 500);
+    socket.once("data", () => done(false));
+    setTimeout(() => done(false), 2_000);
   });
   socket.destroy();
-  return answer;
+  return ended;
+}
+
+/** Whether a server of the host on this port can be reached from the host. */
+async function takesConnections(port: number): Promise<boolean> {
+  const server = createServer((socket) => socket.end()).listen(port, "127.0.0.1");
+  await once(server, "listening");
+  const socket = connect({ host: "127.0.0.1", port });
+  const connected = await new Promise<boolean>((done) => {
+    socket.once("connect", () => done(true));
+    setTimeout(() => done(false), 2_000);
+  });
+  socket.destroy();
+  server.close();
+  return connected;
 }
