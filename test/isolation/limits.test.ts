@@ -106,10 +106,13 @@ async function giveTools(sandbox: Sandbox): Promise<void> {
   await sandbox.files.write("/opt/prelude.py", prelude, { user: "root" });
 }
 
-/** It answers, or says that it is full, or its end was told together with the reason. */
+/**
+ * It answers, or says that it is full, or its end was told together with the reason. Full of programs that want its
+ * processor it may also be too slow to answer in time: that is its own loss, as long as it can be killed.
+ */
 async function livesOrEndedFor(sandbox: Sandbox, log: () => string): Promise<void> {
-  const reasons = /unavailable|resource|limit|memory|not found|fork|EAGAIN/i;
-  const { stdout, error } = await tryInside(sandbox, "echo alive", { timeoutMs: 10_000 });
+  const reasons = /unavailable|resource|limit|memory|not found|fork|EAGAIN|deadline_exceeded/i;
+  const { stdout, error } = await tryInside(sandbox, "echo alive", { timeoutMs: 30_000 });
   if (stdout === "alive\n") return;
   const told = log()
     .split("\n")
