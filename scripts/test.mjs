@@ -11,7 +11,7 @@ import { denoTestFiles } from "./testing/deno-files.mjs";
 import { runVitest } from "./testing/vitest.mjs";
 
 /** Packages whose tests need nothing of the machine: running only these installs nothing but npm packages. */
-const pure = ["client", "contracts", "domain", "rest", "telemetry"].map((name) => `packages/${name}`);
+const pure = ["client", "contracts", "domain", "rest", "rpc", "telemetry"].map((name) => `packages/${name}`);
 
 const args = process.argv.slice(2);
 const paths = pathsIn(args);
