@@ -1,5 +1,5 @@
-// `npm run bench [-- [--quick] [create|memory|traffic|edge|patch] …]`: every figure that the README quotes, in one run, or the
-// named ones. `--quick` takes a tenth of the time, for a look.
+// `npm run bench [-- [--quick] [lists|create|memory|traffic|edge|patch] …]`: every figure that the README quotes, in one
+// run, or the named ones. `--quick` takes a tenth of the time, for a look.
 import { mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -7,6 +7,7 @@ import { templateDirectory } from "@castellan/template";
 import { startStack, templatesDirectory } from "../support/stack.ts";
 import { measureCreate, measureMemory, type Times } from "./create.ts";
 import { measureEdge, ways } from "./edge.ts";
+import { measureLists } from "./lists.ts";
 import { type LoadResult, quantile } from "./load.ts";
 import { measurePatch, modes } from "./patch.ts";
 import { measureTraffic } from "./traffic.ts";
@@ -17,6 +18,28 @@ const burst = quick ? 4 : 20;
 const seconds = quick ? 1 : 8;
 
 console.log(`${availableParallelism()} processors, Node ${process.versions.node}. Times in milliseconds.\n`);
+
+const parts = ["lists", "create", "memory", "traffic", "edge", "patch"] as const;
+type Part = (typeof parts)[number];
+const named = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
+
+if (wanted("lists")) {
+  const [few, many] = [1_000, quick ? 10_000 : 100_000];
+  console.log(`A page of 100 sandboxes of one team, which has ${few} or ${many} of them`);
+  console.log("store   filter                             few p50  many p50     p99  ratio  longest script");
+  const figures = await measureLists([few, many], quick ? 20 : 200);
+  for (const { store, filter, sandboxes, p50, p99, longestScript } of figures) {
+    if (sandboxes !== many) continue;
+    const before = figures.find((row) => row.store === store && row.filter === filter && row.sandboxes === few);
+    console.log(
+      `${store.padEnd(8)}${filter.padEnd(33)}${(before?.p50 ?? 0).toFixed(2).padStart(9)}` +
+        `${p50.toFixed(2).padStart(10)}${p99.toFixed(2).padStart(8)}${(p50 / (before?.p50 ?? 0)).toFixed(2).padStart(7)}` +
+        `${(longestScript?.toFixed(2) ?? "").padStart(16)}`,
+    );
+  }
+  console.log();
+}
+if (!parts.some((part) => part !== "lists" && wanted(part))) process.exit();
 
 // Without the request rate of a team: what is measured is the service, not its limit.
 const limits = join(await mkdtemp(join(tmpdir(), "castellan-bench-")), "limits.json");
@@ -89,8 +112,7 @@ try {
 }
 
 /** Whether a part was named, or none was. */
-function wanted(part: "create" | "memory" | "traffic" | "edge" | "patch"): boolean {
-  const named = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
+function wanted(part: Part): boolean {
   return named.length === 0 || named.includes(part);
 }
 
