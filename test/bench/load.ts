@@ -6,6 +6,8 @@ export interface LoadResult {
   /** Milliseconds. */
   readonly p50: number;
   readonly p99: number;
+  /** Requests in all, those of the warm-up among them. */
+  readonly requests: number;
   /** Answers by status. */
   readonly statuses: Readonly<Record<number, number>>;
 }
@@ -28,8 +30,9 @@ export interface Load {
 
 /** Runs the load for its time, after a warm-up of a tenth of it. */
 export async function runLoad(load: Load): Promise<LoadResult> {
-  await loop(load, load.seconds / 10);
-  return await loop(load, load.seconds);
+  const warmUp = await loop(load, load.seconds / 10);
+  const result = await loop(load, load.seconds);
+  return { ...result, requests: warmUp.requests + result.requests };
 }
 
 async function loop(load: Load, seconds: number): Promise<LoadResult> {
@@ -58,6 +61,7 @@ async function loop(load: Load, seconds: number): Promise<LoadResult> {
   latencies.sort((a, b) => a - b);
   return {
     requestsPerSecond: latencies.length / took,
+    requests: latencies.length,
     p50: quantile(latencies, 0.5),
     p99: quantile(latencies, 0.99),
     statuses,

@@ -8,8 +8,8 @@ import { startStack, templatesDirectory } from "../support/stack.ts";
 import { measureCreate, measureMemory, type Times } from "./create.ts";
 import { measureEdge, ways } from "./edge.ts";
 import { measureLists } from "./lists.ts";
-import { type LoadResult, quantile } from "./load.ts";
-import { measurePatch, modes } from "./patch.ts";
+import { quantile } from "./load.ts";
+import { measurePatch, modes, type PatchFigures } from "./patch.ts";
 import { measureTraffic } from "./traffic.ts";
 
 const quick = process.argv.includes("--quick");
@@ -91,29 +91,45 @@ try {
 
   if (wanted("patch")) {
     console.log(`PATCH metadata over Redis (everysec), ${seconds} s each`);
-    console.log("connections  server     requests/s     p50     p99  ratio to push-off");
-    for (const [connections, row] of await measurePatch(stack, [1, 32, 128], seconds)) {
-      for (const mode of modes) {
-        const result: LoadResult = row[mode];
-        const ratio = result.requestsPerSecond / row["push-off"].requestsPerSecond;
-        console.log(
-          `${String(connections).padStart(11)}  ${mode.padEnd(9)}${result.requestsPerSecond.toFixed(0).padStart(12)}` +
-            `${result.p50.toFixed(2).padStart(8)}${result.p99.toFixed(2).padStart(8)}  ${ratio.toFixed(2)}` +
-            `  ${Object.entries(result.statuses)
-              .map(([status, count]) => `${status}: ${count}`)
-              .join(", ")}`,
-        );
-      }
-    }
+    printPatch(await measurePatch(stack, [1, 32, 128], seconds));
   }
 } finally {
   await stack.dispose();
-  await rm(dirname(limits), { recursive: true, force: true });
 }
+
+if (wanted("patch")) {
+  const cluster = await startStack({ store: "redis", nodes: 8, args: ["--limits", limits] });
+  try {
+    console.log(`The same with 8 nodes, on as many processors, ${seconds} s each`);
+    printPatch(await measurePatch(cluster, [32, 128], seconds));
+  } finally {
+    await cluster.dispose();
+  }
+}
+await rm(dirname(limits), { recursive: true, force: true });
 
 /** Whether a part was named, or none was. */
 function wanted(part: Part): boolean {
   return named.length === 0 || named.includes(part);
+}
+
+function printPatch(figures: PatchFigures): void {
+  console.log("connections  server     requests/s     p50     p99  to push-off  to lua  messages per edit");
+  for (const [connections, row] of figures) {
+    for (const mode of modes) {
+      const { requestsPerSecond, p50, p99, statuses } = row[mode];
+      const to = (other: (typeof modes)[number]) => requestsPerSecond / row[other].requestsPerSecond;
+      console.log(
+        `${String(connections).padStart(11)}  ${mode.padEnd(9)}${requestsPerSecond.toFixed(0).padStart(12)}` +
+          `${p50.toFixed(2).padStart(8)}${p99.toFixed(2).padStart(8)}${to("push-off").toFixed(2).padStart(13)}` +
+          `${to("lua").toFixed(2).padStart(8)}${(mode === "push" ? row.messagesPerEdit.toFixed(2) : "").padStart(19)}  ` +
+          Object.entries(statuses)
+            .map(([status, count]) => `${status}: ${count}`)
+            .join(", "),
+      );
+    }
+  }
+  console.log();
 }
 
 function printTimes(name: string, times: Times, digits = 0): void {

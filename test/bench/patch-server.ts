@@ -1,5 +1,7 @@
 // One server of the PATCH comparison, in a process of its own: `push` and `push-off` are the API itself, with and
-// without its push; `lua` is fastify with one bare Lua call, the ceiling of any PATCH over Redis. Prints its URL.
+// without its push; `lua` is fastify with one bare Lua call, the ceiling of any PATCH over Redis. Prints its URL, and tells
+// its parent, whenever that sends a message, how many messages it has
+// pushed to nodes.
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createControlPlane } from "@castellan/api";
@@ -24,6 +26,7 @@ async function api(push: boolean, store: string, directory: string): Promise<str
     logger,
     push: push ? "on" : "off",
   });
+  process.on("message", () => process.send?.(controlPlane.pushed().messages));
   return await controlPlane.rest.listen({ host: "127.0.0.1", port: 0 });
 }
 

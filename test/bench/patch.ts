@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { join } from "node:path";
 import { Sandbox } from "e2b";
 import { connectionOptions } from "../support/sdk.ts";
@@ -8,7 +9,13 @@ import { type LoadResult, runLoad } from "./load.ts";
 export const modes = ["push", "push-off", "lua"] as const;
 export type Mode = (typeof modes)[number];
 
-export type PatchFigures = ReadonlyMap<number, Readonly<Record<Mode, LoadResult>>>;
+export interface PatchRow extends Readonly<Record<Mode, LoadResult>> {
+  /** Messages to nodes per edit. */
+  readonly messagesPerEdit: number;
+}
+
+/** By number of connections. */
+export type PatchFigures = ReadonlyMap<number, PatchRow>;
 
 /**
  * The three servers take turns at each number of connections, on the same Redis and the same sandboxes. Each connection
@@ -29,10 +36,12 @@ export async function measurePatch(
       sandboxes.push(await Sandbox.create("base", { ...connectionOptions(stack), timeoutMs: 900_000 }));
     }
     for (const mode of modes) servers.push({ mode, ...(await startServer(mode, store, stack.data)) });
-    const figures = new Map<number, Record<Mode, LoadResult>>();
+    const figures = new Map<number, PatchRow>();
     for (const number of connections) {
       const row: Partial<Record<Mode, LoadResult>> = {};
-      for (const { mode, url } of servers) {
+      let messagesPerEdit = 0;
+      for (const { mode, url, child } of servers) {
+        const before = mode === "push" ? await messagesOf(child) : undefined;
         row[mode] = await runLoad({
           origin: url,
           connections: number,
@@ -44,9 +53,13 @@ export async function measurePatch(
             body: JSON.stringify({ step: `${index}-${sent}`, stage: "bench" }),
           }),
         });
+        if (before !== undefined) {
+          const after = await messagesOf(child);
+          messagesPerEdit = (after - before) / (row[mode]?.requests ?? 0);
+        }
       }
       const { push, "push-off": off, lua } = row;
-      if (push && off && lua) figures.set(number, { push, "push-off": off, lua });
+      if (push && off && lua) figures.set(number, { push, "push-off": off, lua, messagesPerEdit });
     }
     return figures;
   } finally {
@@ -58,10 +71,18 @@ export async function measurePatch(
 async function startServer(mode: Mode, store: string, data: string): Promise<{ url: string; child: ChildProcess }> {
   const program = join(repository, "test/bench/patch-server.ts");
   const args = ["--conditions=source", "--disable-warning=ExperimentalWarning", program, mode, store, data];
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit", "ipc"] });
   const url = await new Promise<string>((resolve, reject) => {
-    child.stdout.setEncoding("utf8").once("data", (text: string) => resolve(text.trim()));
+    child.stdout?.setEncoding("utf8").once("data", (text: string) => resolve(text.trim()));
     child.once("exit", (code) => reject(new Error(`The ${mode} server ended with ${code}`)));
   });
   return { url, child };
+}
+
+/** How many messages a server of the API has sent to nodes so far. */
+async function messagesOf(child: ChildProcess): Promise<number> {
+  const answer = once(child, "message", { signal: AbortSignal.timeout(10_000) });
+  child.send("pushed");
+  const [messages]: unknown[] = await answer;
+  return Number(messages);
 }

@@ -37,6 +37,8 @@ export interface ControlPlane {
   locate(sandboxId: string, options?: { readonly fresh?: boolean }): Promise<RouteTarget | undefined>;
   /** Calls `listener` whenever this process learns that a sandbox's execution has ended. Answers how to stop that. */
   onEnded(listener: (sandboxId: string) => void): () => void;
+  /** What this process has pushed to nodes so far: messages, and the updates in them. */
+  pushed(): { readonly messages: number; readonly updates: number };
   /** Starts the loops. */
   start(): void;
   /** Stops loops, streams and both servers; waits for what is being answered. */
@@ -68,6 +70,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
 
   const clock = await createStoreClock(store);
   const writeBack = createWriteBack(store, logger);
+  const pushed = { messages: 0, updates: 0 };
   const directory = createNodeDirectory({ store, logger, connect: connectNode });
   await directory.refresh();
   const listeners = new Set<(sandboxId: string) => void>();
@@ -114,6 +117,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    pushed: () => ({ ...pushed }),
     start() {
       for (const loop of loops) loop.start();
     },
@@ -136,6 +140,10 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       answerMs: timing.streamAnswerMs,
       callMs: timing.callMs,
       onReport: (report) => writeBack.note(report),
+      onMessage: (updates) => {
+        pushed.messages += 1;
+        pushed.updates += updates;
+      },
     });
     return { client, updates };
   }

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import { SandboxManifestSchema, SandboxUpdateRequestSchema } from "@castellan/contracts/sandbox";
 import type { Confirmation } from "@castellan/store";
@@ -75,6 +75,23 @@ describe("updates on their way to a node", () => {
     const held = [someSteps(metadata("a", 5), 0), someSteps(metadata("b", 6), 20), someSteps(metadata("c", 7), 40)];
     expect(await Promise.all(held)).toEqual([true, true, true]);
     expect(node.messages - before).toBe(1);
+  });
+
+  test("what becomes due while a message is unanswered leaves as one message, but not much later", async () => {
+    await warmUp();
+    const stuck = gate();
+    node.hooks.update = (update) => (update.sandboxId === "a" ? stuck.opened : undefined);
+    const before = node.messages;
+    const first = updates.send(metadata("a", 5), 2_000);
+    await sleep(50);
+    const second = updates.send(metadata("b", 6), 2_000);
+    await nextTurn();
+    await nextTurn();
+    const third = updates.send(metadata("c", 7), 2_000);
+    expect(await Promise.all([second, third])).toEqual([true, true]);
+    expect(node.messages - before).toBe(2);
+    stuck.open();
+    expect(await first).toBe(true);
   });
 
   test("an update overtaken before it leaves is never sent, and whoever waited for it is told by the newer one", async () => {

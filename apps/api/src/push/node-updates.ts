@@ -17,6 +17,8 @@ export interface NodeUpdatesOptions {
   readonly logger: Logger;
   /** Every confirmation. */
   readonly onReport: (report: Confirmation) => void;
+  /** Every message that leaves, with how many updates it carries; for measuring. */
+  readonly onMessage?: (updates: number) => void;
   /** How long the node may leave an update on the stream unanswered, in milliseconds. */
   readonly answerMs: number;
   /** For a single call, in milliseconds. */
@@ -36,6 +38,8 @@ export interface NodeUpdates {
 }
 
 const maxUpdatesPerMessage = 256;
+/** How long what is due waits for the answer to what was sent before, to leave as one message with what comes meanwhile. */
+const gatherMs = 3;
 const firstPauseMs = 50;
 const longestPauseMs = 5_000;
 const callsAtOnce = 16;
@@ -47,6 +51,9 @@ export function createNodeUpdates(options: NodeUpdatesOptions): NodeUpdates {
   let mode: "idle" | "streaming" | "calling" = "idle";
   let stream: AbortController | undefined;
   let wake: (() => void) | undefined;
+  /** Messages on the stream that wait for their answer, and who waits for that. */
+  let unanswered = 0;
+  let onAnswer: (() => void) | undefined;
   let watchdog: NodeJS.Timeout | undefined;
   let answeredAt = 0;
   let calls = 0;
@@ -93,11 +100,14 @@ export function createNodeUpdates(options: NodeUpdatesOptions): NodeUpdates {
     const controller = new AbortController();
     const { signal } = controller;
     stream = controller;
+    unanswered = 0;
     let confirmed = false;
     try {
       for await (const response of client.sandboxes.updateStream(outgoing(signal), { signal, timeoutMs: 0 })) {
         confirmed = true;
         answeredAt = performance.now();
+        unanswered -= 1;
+        onAnswer?.();
         const epoch = Number(response.epoch);
         for (const result of response.results) take(result, epoch, response.bootId);
       }
@@ -115,10 +125,13 @@ export function createNodeUpdates(options: NodeUpdatesOptions): NodeUpdates {
   async function* outgoing(signal: AbortSignal): AsyncGenerator<UpdateStreamRequest> {
     while (!signal.aborted) {
       await nextTurn(signal);
+      if (unanswered > 0) await nextAnswer(signal);
       if (signal.aborted) return;
       const entries = ledger.takeDue(maxUpdatesPerMessage);
       if (entries.length === 0) continue;
       watchdog ??= setTimeout(watch, options.answerMs);
+      unanswered += 1;
+      options.onMessage?.(entries.length);
       yield create(UpdateStreamRequestSchema, { updates: entries.map(({ update }) => update.message()) });
     }
   }
@@ -134,6 +147,24 @@ export function createNodeUpdates(options: NodeUpdatesOptions): NodeUpdates {
       if (signal.aborted || ledger.hasDue) return soon();
       wake = soon;
       signal.addEventListener("abort", soon, { once: true });
+    });
+  }
+
+  /**
+   * Resolves with the next answer, or after a while. A node under load then gets fewer and larger messages, each of which
+   * costs it about as much as the updates in it; where nothing is under way, nothing waits.
+   */
+  function nextAnswer(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", done);
+        onAnswer = undefined;
+        resolve();
+      };
+      const timer = setTimeout(done, gatherMs);
+      signal.addEventListener("abort", done, { once: true });
+      onAnswer = done;
     });
   }
 
@@ -164,6 +195,7 @@ export function createNodeUpdates(options: NodeUpdatesOptions): NodeUpdates {
     calls += 1;
     try {
       const message = entry.update.message();
+      options.onMessage?.(1);
       const { epoch, bootId, result } = await client.sandboxes.update(message, {
         timeoutMs: options.callMs,
         signal: closing.signal,
