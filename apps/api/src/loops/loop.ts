@@ -6,6 +6,8 @@ export interface Loop {
   start(): void;
   /** Waits for the run that is under way, and for what it began. */
   stop(): Promise<void>;
+  /** One run and what it begins, for who drives the loop by hand. @throws what the run throws. */
+  once(): Promise<void>;
 }
 
 export interface LoopOptions {
@@ -33,16 +35,20 @@ export function createLoop({ name, everyMs, logger, run }: LoopOptions): Loop {
       await running;
       await nodes.idle();
     },
+    async once() {
+      await run(nodes, stopping.signal);
+      await nodes.idle();
+    },
   };
 
   function schedule(afterMs: number): void {
     if (stopping.signal.aborted) return;
     timer = setTimeout(() => {
-      running = once().finally(() => schedule(everyMs));
+      running = runLogged().finally(() => schedule(everyMs));
     }, afterMs);
   }
 
-  async function once(): Promise<void> {
+  async function runLogged(): Promise<void> {
     try {
       await run(nodes, stopping.signal);
     } catch (error) {

@@ -30,11 +30,11 @@ export class Database {
    * Opens or creates the file (mode 0600) and locks it for as long as it is open.
    * @throws `unavailable` when another process has it open; `internal` when it cannot be opened or is of a newer version.
    */
-  constructor(path: string, synchronous: Synchronous) {
+  constructor(path: string, synchronous: Synchronous, clock: () => Micros = createClock()) {
     this.#db = openFile(path, synchronous);
     try {
       migrate(this.#db, path);
-      this.now = createClock();
+      this.now = clock;
       this.#commits = new GroupCommit(this.#db);
       this.epoch = this.#beginEpoch(this.#highestRevision());
     } catch (error) {

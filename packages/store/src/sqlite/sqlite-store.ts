@@ -43,7 +43,8 @@ export async function openSqliteStore(path: string, options: SqliteStoreOptions)
   return new SqliteStore(db, synchronous, options);
 }
 
-class SqliteStore implements SandboxStore {
+/** The store over an open database; `openSqliteStore` opens both. */
+export class SqliteStore implements SandboxStore {
   readonly #db: Database;
   readonly #synchronous: Synchronous;
   readonly #pushGrace: number;
