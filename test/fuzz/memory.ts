@@ -13,8 +13,11 @@ export interface Held {
   readonly sockets?: number;
 }
 
-/** How much more than before counts as flat; bytes. */
-const allowed = { heap: 12 * 1024 * 1024, rss: 160 * 1024 * 1024 };
+/**
+ * How much more than before counts as flat; bytes. What a process keeps of pages for its largest messages levels off: a
+ * node's at 176 MiB, after 7,000 requests as after 21,000.
+ */
+const allowed = { heap: 12 * 1024 * 1024, rss: 224 * 1024 * 1024 };
 
 /** Asks a process that has the probe. */
 export async function askProbe(directory: string, pid: number): Promise<Held> {

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { type ClientHttp2Session, connect } from "node:http2";
+import { setTimeout as sleep } from "node:timers/promises";
 import { NodeService } from "@castellan/contracts/node";
 import { createLogger } from "@castellan/telemetry";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -43,6 +44,25 @@ describe("a server of the cluster", () => {
     expect(headers[":status"]).toBe(200);
     call.close();
     expect(process.memoryUsage().rss - before).toBeLessThan(150 * 1024 * 1024);
+  });
+
+  it("refuses a body that is said to be too large without a word that HTTP/2 does not have", async () => {
+    const warnings: string[] = [];
+    const note = (warning: Error) => warnings.push(warning.message);
+    process.on("warning", note);
+    const call = session.request({
+      ":method": "POST",
+      ":path": "/no-service/there",
+      "content-type": "application/json",
+      "content-length": "9000000",
+      authorization: "Bearer the-cluster-token",
+    });
+    const [headers] = await once(call, "response");
+    expect(headers[":status"]).toBeGreaterThanOrEqual(400);
+    call.close();
+    await sleep(10);
+    process.off("warning", note);
+    expect(warnings).toEqual([]);
   });
 
   it("ends at once when nobody calls, although connections are kept", async () => {

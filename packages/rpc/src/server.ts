@@ -66,6 +66,10 @@ export async function createRpcServer(options: RpcServerOptions): Promise<RpcSer
     // What timers cannot count fires at once.
     if (Number(headers["connect-timeout-ms"]) > maxTimeoutMs) headers["connect-timeout-ms"] = String(maxTimeoutMs);
   });
+  app.addHook("onSend", async (_request, reply) => {
+    // Fastify says it where it drops a body that is too large; HTTP/2 has no such header, and Node complains of it.
+    reply.removeHeader("connection");
+  });
   await app.register(fastifyConnectPlugin, {
     routes: options.routes,
     // Before the body is read.
