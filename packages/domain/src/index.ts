@@ -1,4 +1,15 @@
 export { CastellanError, type ErrorCode, type ErrorDetails, hasCode } from "./errors.ts";
+export {
+  type EndCause,
+  type EventId,
+  endCauses,
+  eventOfRemoval,
+  eventOfTransition,
+  type LifecycleChange,
+  type LifecycleEvent,
+  type LifecycleEventType,
+  lifecycleEventTypes,
+} from "./events.ts";
 export { newExecutionId, newOperationId, newSandboxId, parseSandboxId, sandboxNotFound } from "./ids.ts";
 export { type Isolation, isIsolation, isolations } from "./isolation.ts";
 export { parseJson } from "./json.ts";

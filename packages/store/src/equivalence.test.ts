@@ -4,7 +4,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { newTeam, quietLogger, tags } from "./contract/fixture.ts";
-import { normal, RandomChanges, type Step, steps } from "./contract/random-changes.ts";
+import { normal, normalEvent, RandomChanges, type Step, steps } from "./contract/random-changes.ts";
 import { openStore } from "./open.ts";
 import { openSqliteStore } from "./sqlite/sqlite-store.ts";
 import type { SandboxStore } from "./store.ts";
@@ -65,6 +65,7 @@ async function run(store: SandboxStore, teamId: string, sequence: readonly Step[
     outcomes,
     records: records.map(normal),
     lists: [await list({}), await list({ all: "1" }), await list({ k0: "v1", all: "1" }), await list({}, "t1")],
+    events: (await store.listEvents(teamId, { order: "asc", limit: 1000 })).events.map(normalEvent),
     counts: [
       await store.countRunning(teamId, tags({})),
       await store.countRunning(teamId, tags({ k1: "v1", all: "1" })),

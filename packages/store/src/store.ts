@@ -2,7 +2,11 @@ import type {
   ApiKey,
   AppliedRevisions,
   EgressPolicy,
+  EndCause,
   Epoch,
+  EventId,
+  LifecycleEvent,
+  LifecycleEventType,
   Metadata,
   MetadataDelta,
   Micros,
@@ -75,9 +79,10 @@ export interface SandboxStore {
   transition(change: Transition): Promise<SandboxRecord>;
   /**
    * Removes the record and leaves a tombstone for its execution, if the execution is still the record's; also leaves one
-   * if there is no record, for then nothing newer can exist. Idempotent. Answers whether a record was removed.
+   * if there is no record, for then nothing newer can exist. Idempotent. Answers whether a record was removed. What was
+   * seen running and was not `killing` yet is told of as killed, with the given cause.
    */
-  remove(execution: ExecutionKey): Promise<boolean>;
+  remove(execution: ExecutionKey, why?: Why): Promise<boolean>;
   /** Whether this execution was removed. Tombstones are kept for at least 24 h. */
   isTombstoned(sandboxId: string, executionId: string): Promise<boolean>;
   /** Takes a sandbox over from its node's manifest, if the store knows neither it nor a tombstone of the execution. */
@@ -135,6 +140,16 @@ export interface SandboxStore {
   /** Records placed on a node, in any state. */
   listOnNode(nodeId: string): Promise<SandboxRecord[]>;
 
+  // Events
+
+  /**
+   * A page of the team's events. Every effective edit and every change of state that shows to the outside adds one in the
+   * same step, and ids only grow, also over a new epoch. A team's last 100,000 events are kept, of the last 7 days and up to
+   * 64 MiB of them; of a team that does not exist there are none. The search ends at the limit, at the end or after 5 s;
+   * `next` says where it goes on.
+   */
+  listEvents(teamId: string, query: EventQuery): Promise<EventPage>;
+
   // For finding the sandbox that a signed file URL was made for
 
   /**
@@ -190,7 +205,7 @@ export interface AdoptedSandbox extends SandboxIdentity {
   readonly epoch: Epoch;
 }
 
-export interface Transition extends ExecutionKey {
+export interface Transition extends ExecutionKey, Why {
   readonly from: readonly SandboxState[];
   readonly to: SandboxState;
   /** Milliseconds until a transitional state is settled; default 60,000. Of no meaning for the others. */
@@ -203,6 +218,37 @@ export interface Transition extends ExecutionKey {
   readonly maxConcurrent?: number;
   /** What the node confirmed with the start; with its boot id. */
   readonly confirmed?: { readonly bootId: string; readonly applied: AppliedRevisions };
+  /** No event: for a return to running of a snapshot that was not made. */
+  readonly quiet?: boolean;
+}
+
+/** What the event of a change says about its reason. */
+export interface Why {
+  /** Whose request it is; absent where nobody asked. */
+  readonly apiKeyId?: string;
+  /** Of an end. Default `unknown`. */
+  readonly cause?: EndCause;
+}
+
+export interface EventQuery {
+  readonly order: "asc" | "desc";
+  /** Only events beyond this one, in the order asked for. */
+  readonly after?: EventId;
+  /** 1 to 1,000. */
+  readonly limit: number;
+  /** Events to leave out at the beginning; default 0. */
+  readonly offset?: number;
+  readonly sandboxId?: string;
+  /** Default: all. */
+  readonly types?: readonly LifecycleEventType[];
+}
+
+export interface EventPage {
+  readonly events: readonly LifecycleEvent[];
+  /** The event up to which everything was looked at; what was asked for as `after` when there was nothing. */
+  readonly upTo?: EventId;
+  /** There may be more beyond `upTo`. */
+  readonly more: boolean;
 }
 
 interface LiveEdit {
@@ -212,6 +258,8 @@ interface LiveEdit {
   readonly operationId: string;
   /** The epoch in which the request began. */
   readonly epoch: Epoch;
+  /** Whose request it is; absent where nobody asked. */
+  readonly apiKeyId?: string;
 }
 
 export interface MetadataEdit extends LiveEdit {

@@ -1,29 +1,26 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { CastellanError, hasCode, type SandboxRecord, type SandboxState, sandboxNotFound } from "@castellan/domain";
-import type { ExecutionKey, SandboxStore } from "@castellan/store";
+import {
+  CastellanError,
+  type EndCause,
+  hasCode,
+  type SandboxRecord,
+  type SandboxState,
+  sandboxNotFound,
+} from "@castellan/domain";
+import type { ExecutionKey, SandboxStore, Why } from "@castellan/store";
 import type { Logger } from "@castellan/telemetry";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { NodeDirectory } from "../nodes/directory.ts";
 import type { Timing } from "../options.ts";
 
-/** Why a sandbox ends, for the log. */
-export type EndReason =
-  | "requested"
-  | "timeout"
-  | "start_failed"
-  | "client_gone"
-  | "overdue"
-  | "node_says_gone"
-  | "node_deleted";
-
 /** Ends sandboxes: always the node first, and the record only once the node has promised that nothing is left. */
 export interface Ending {
   /** @throws `not_found`; `unavailable` when its node does not answer, and then it is ended as soon as it does. */
-  kill(teamId: string, sandboxId: string, reason: EndReason): Promise<void>;
+  kill(teamId: string, sandboxId: string, cause: EndCause, apiKeyId?: string): Promise<void>;
   /** Ends what is `killing` already. @throws `unavailable` as above. */
-  finish(record: SandboxRecord, reason: EndReason): Promise<void>;
+  finish(record: SandboxRecord, cause: EndCause): Promise<void>;
   /** Removes the record of an execution that is gone from its node. */
-  removeGone(execution: ExecutionKey, nodeId: string, reason: EndReason): Promise<void>;
+  removeGone(execution: ExecutionKey, nodeId: string, cause: EndCause): Promise<void>;
   /** Ends an execution on a node, whatever the store says of its sandbox. */
   deleteOnNode(nodeId: string, execution: { readonly sandboxId: string; readonly executionId: string }): Promise<void>;
 }
@@ -52,7 +49,7 @@ const awayPauseMs = 200;
 
 export function createEnding({ store, directory, timing, logger, onEnded }: EndingOptions): Ending {
   const ending: Ending = {
-    async kill(teamId, sandboxId, reason) {
+    async kill(teamId, sandboxId, cause, apiKeyId) {
       for (let attempt = 1; ; attempt += 1) {
         const found = await store.get(teamId, sandboxId);
         if (found === undefined) {
@@ -61,8 +58,11 @@ export function createEnding({ store, directory, timing, logger, onEnded }: Endi
           throw sandboxNotFound(sandboxId);
         }
         try {
-          const record = found.state === "killing" ? found : await toKilling(found);
-          return await ending.finish(record, reason);
+          const record =
+            found.state === "killing"
+              ? found
+              : await toKilling(found, { cause, ...(apiKeyId !== undefined && { apiKeyId }) });
+          return await ending.finish(record, cause);
         } catch (error) {
           const changed = hasCode(error, "conflict") || hasCode(error, "not_found");
           if (!changed || attempt === attempts) throw error;
@@ -70,17 +70,17 @@ export function createEnding({ store, directory, timing, logger, onEnded }: Endi
       }
     },
 
-    async finish(record, reason) {
+    async finish(record, cause) {
       const { sandboxId, executionId, nodeId } = record;
       // The loops ask again by themselves, and must not be held up meanwhile.
-      await deleteOnNode(nodeId, record, reason === "requested" ? timing.callMs * 2 : 0);
-      await ending.removeGone({ teamId: record.teamId, sandboxId, executionId }, nodeId, reason);
+      await deleteOnNode(nodeId, record, cause === "requested" ? timing.callMs * 2 : 0);
+      await ending.removeGone({ teamId: record.teamId, sandboxId, executionId }, nodeId, cause);
     },
 
-    async removeGone(execution, nodeId, reason) {
-      const removed = await store.remove(execution);
+    async removeGone(execution, nodeId, cause) {
+      const removed = await store.remove(execution, { cause });
       const { teamId, sandboxId, executionId } = execution;
-      if (removed) logger.info({ teamId, sandboxId, executionId, nodeId, reason }, "sandbox ended");
+      if (removed) logger.info({ teamId, sandboxId, executionId, nodeId, cause }, "sandbox ended");
       onEnded(sandboxId);
     },
 
@@ -118,13 +118,14 @@ export function createEnding({ store, directory, timing, logger, onEnded }: Endi
     }
   }
 
-  function toKilling(record: SandboxRecord): Promise<SandboxRecord> {
+  function toKilling(record: SandboxRecord, why: Why): Promise<SandboxRecord> {
     return store.transition({
       teamId: record.teamId,
       sandboxId: record.sandboxId,
       executionId: record.executionId,
       from: killable,
       to: "killing",
+      ...why,
       deadlineMs: timing.callMs * 3,
     });
   }

@@ -44,6 +44,7 @@ export async function editLifetime(
     mode,
     operationId: newOperationId(),
     epoch,
+    apiKeyId: caller.apiKeyId,
   });
   await pusher.confirm(record, "endTime", epoch, timing.confirmMs);
   return record;

@@ -10,11 +10,18 @@ import type { Services } from "../services.ts";
  */
 export function networkHandlers({ store, pusher, timing }: Services): Pick<SecuredHandlers, "updateSandboxNetwork"> {
   return {
-    async updateSandboxNetwork({ params, body }, { teamId }) {
+    async updateSandboxNetwork({ params, body }, { teamId, apiKeyId }) {
       const sandboxId = parseSandboxId(params.sandboxID);
       const policy = readNetworkUpdate(body);
       const epoch = await store.epoch();
-      const { record } = await store.editEgress({ teamId, sandboxId, policy, operationId: newOperationId(), epoch });
+      const { record } = await store.editEgress({
+        teamId,
+        apiKeyId,
+        sandboxId,
+        policy,
+        operationId: newOperationId(),
+        epoch,
+      });
       const { confirmed, applied } = await pusher.confirm(record, "egress", epoch, timing.confirmMs);
       if (confirmed) return { status: 204 };
       return { status: 202, body: { revision: record.egress.revision, appliedRevision: applied } };

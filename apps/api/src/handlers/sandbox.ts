@@ -14,7 +14,7 @@ export function sandboxHandlers({
       return { status: 200, body: presentDetail(await findSandbox(store, caller.teamId, params.sandboxID), domain) };
     },
     async killSandbox({ params }, caller) {
-      await ending.kill(caller.teamId, parseSandboxId(params.sandboxID), "requested");
+      await ending.kill(caller.teamId, parseSandboxId(params.sandboxID), "requested", caller.apiKeyId);
       return { status: 204 };
     },
   };

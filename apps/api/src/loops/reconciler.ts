@@ -1,6 +1,6 @@
 import type { Deletion, RunningSandbox, SandboxListResponse } from "@castellan/contracts/sandbox";
 import { DeletionCause } from "@castellan/contracts/sandbox";
-import { metadataHash, type SandboxRecord } from "@castellan/domain";
+import { type EndCause, metadataHash, type SandboxRecord } from "@castellan/domain";
 import type { KnownNode } from "../nodes/directory.ts";
 import { adoptedOf, appliedOf, enumName, liveFields } from "../nodes/messages.ts";
 import type { Services } from "../services.ts";
@@ -10,6 +10,15 @@ interface ExecutionName {
   readonly sandboxId: string;
   readonly executionId: string;
 }
+
+const causes: Readonly<Record<DeletionCause, EndCause>> = {
+  [DeletionCause.UNSPECIFIED]: "node_says_gone",
+  [DeletionCause.REQUESTED]: "requested",
+  [DeletionCause.EXPIRED]: "timeout",
+  [DeletionCause.EXITED]: "exited",
+  [DeletionCause.START_FAILED]: "start_failed",
+  [DeletionCause.SHUTDOWN]: "node_shutdown",
+};
 
 /** How far the deletions of one boot of a node have reached the store. */
 interface Acknowledged {
@@ -104,7 +113,7 @@ export function createReconciler(services: Services): Loop {
       { sandboxId, executionId, nodeId: node.nodeId, cause: enumName(DeletionCause, deletion.cause) },
       "the node ended it",
     );
-    await ending.removeGone({ teamId, sandboxId, executionId }, node.nodeId, "node_deleted");
+    await ending.removeGone({ teamId, sandboxId, executionId }, node.nodeId, causes[deletion.cause] ?? "unknown");
   }
 
   function noteAcknowledged(nodeId: string, { bootId, deletions }: SandboxListResponse): void {

@@ -1,6 +1,7 @@
 import { describeAccessTokens } from "./access-tokens.contract.ts";
 import { describeConfirming } from "./confirming.contract.ts";
 import { describeEdits } from "./edits.contract.ts";
+import { describeEvents } from "./events.contract.ts";
 import type { Subject } from "./fixture.ts";
 import { describeLife } from "./life.contract.ts";
 import { describeLists } from "./lists.contract.ts";
@@ -16,4 +17,5 @@ export function describeSandboxStore(subject: Subject): void {
   describeMerging(subject);
   describeLoops(subject);
   describeAccessTokens(subject);
+  describeEvents(subject);
 }

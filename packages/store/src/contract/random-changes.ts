@@ -1,4 +1,4 @@
-import { CastellanError, type SandboxRecord, type SandboxState } from "@castellan/domain";
+import { CastellanError, type LifecycleEvent, type SandboxRecord, type SandboxState } from "@castellan/domain";
 import fc from "fast-check";
 import type { SandboxStore } from "../store.ts";
 import { appliedOf, manifest, metadataEdit, newRecord, report, revisionsOf, tags } from "./fixture.ts";
@@ -192,6 +192,18 @@ export function normal(outcome: unknown): unknown {
     return { ...outcome, record: normal(outcome.record) };
   }
   return outcome;
+}
+
+/** The same of an event. */
+export function normalEvent(event: LifecycleEvent): unknown {
+  const { change, metadata } = event;
+  return {
+    ...event,
+    ...{ id: 0, teamId: "", at: 0, revision: 0, startedAt: 0 },
+    sandboxId: event.sandboxId.replace(/.*x/, ""),
+    metadata: metadata && [...metadata].sort(),
+    change: change?.field === "endTime" ? change.field : change,
+  };
 }
 
 function isRecord(value: unknown): value is SandboxRecord {

@@ -7,6 +7,7 @@ import {
   tooManyKeys,
 } from "@castellan/domain";
 import { encodeEgress } from "../identity.ts";
+import { escapeText } from "../metadata-text.ts";
 import { operationKeptMs } from "../options.ts";
 import { revisionDiffers } from "../refusals.ts";
 import { decodeState } from "../states.ts";
@@ -14,7 +15,6 @@ import type { Confirmation, EgressEdit, EndTimeEdit, LiveCommit, MetadataEdit } 
 import type { RedisConnection } from "./connection.ts";
 import * as lua from "./lua/edits.ts";
 import type { Script } from "./lua/script.ts";
-import { escapeText } from "./metadata-text.ts";
 import { checkOneLine, decodeRecord, unexpected } from "./records.ts";
 
 type Edit = MetadataEdit | EndTimeEdit | EgressEdit;
@@ -69,6 +69,7 @@ async function liveEdit(
     pushGrace,
     operationKeptMs,
     known?.made ?? "",
+    keyText(edit.apiKeyId),
     ...args,
   ]);
   switch (answer[0]) {
@@ -88,6 +89,11 @@ async function liveEdit(
     default:
       throw unexpected(answer);
   }
+}
+
+/** As an event has it. */
+export function keyText(apiKeyId: string | undefined): string {
+  return apiKeyId === undefined ? "" : JSON.stringify(apiKeyId);
 }
 
 function portions<T>(all: readonly T[], size: number): T[][] {

@@ -14,6 +14,7 @@
  *     cs:{team}:l:r, l:p   sorted sets: the sandboxes that show as running or paused, in list order
  *     cs:{team}:b:r:<label>, b:p:<label>   the same, of those that carry one label (a tag, or a template's name); a
  *                          long label by its SHA-1
+ *     cs:{team}:events     stream: what happened to the team's sandboxes (see events/event-text.ts)
  *
  * The others have slots of their own, and are written before what they lead to; an entry that leads nowhere is harmless.
  */

@@ -1,14 +1,15 @@
 import { mayBecome, type SandboxIdentity, type SandboxRecord, sandboxNotFound, stateConflict } from "@castellan/domain";
 import { encodeEgress, encodeIdentity } from "../identity.ts";
+import { metadataBytes, metadataText } from "../metadata-text.ts";
 import { defaultStateDeadlineMs, tombstoneKeptMs } from "../options.ts";
 import { executionRemoved, noSuchTeam, otherExecution, quotaExceeded, sandboxExists } from "../refusals.ts";
 import { decodeState } from "../states.ts";
-import type { AdoptedSandbox, ExecutionKey, NewSandboxRecord, Transition } from "../store.ts";
+import type { AdoptedSandbox, ExecutionKey, NewSandboxRecord, Transition, Why } from "../store.ts";
 import { dropToken, keepToken } from "./access-tokens.ts";
 import type { RedisConnection } from "./connection.ts";
+import { keyText } from "./edits.ts";
 import { nodeTeamsKey, sandboxTeamKey, teamEpochKey } from "./keys.ts";
 import * as lua from "./lua/life.ts";
-import { metadataBytes, metadataText } from "./metadata-text.ts";
 import { checkOneLine, decodeRecord, unexpected } from "./records.ts";
 import { expectWork } from "./work.ts";
 
@@ -73,6 +74,9 @@ export async function transition(store: RedisConnection, change: Transition): Pr
     ...(confirmed
       ? [confirmed.bootId, confirmed.applied.metadata, confirmed.applied.endTime, confirmed.applied.egress]
       : ["", "", "", ""]),
+    keyText(change.apiKeyId),
+    change.cause ?? "",
+    change.quiet === true ? 0 : 1,
     ...change.from.filter((from) => mayBecome(from, to)),
   ]);
   switch (answer[0]) {
@@ -105,9 +109,10 @@ export async function claimEnded(
   return answer[0] === "ok" ? decodeRecord(store, answer[1]) : undefined;
 }
 
-export async function remove(store: RedisConnection, execution: ExecutionKey): Promise<boolean> {
+export async function remove(store: RedisConnection, execution: ExecutionKey, why: Why = {}): Promise<boolean> {
   const { teamId, sandboxId, executionId } = execution;
-  const answer = await store.changeTeam(lua.remove, teamId, [sandboxId, executionId, tombstoneKeptMs]);
+  const args = [sandboxId, executionId, tombstoneKeptMs, keyText(why.apiKeyId), why.cause ?? ""];
+  const answer = await store.changeTeam(lua.remove, teamId, args);
   const removed = answer[1] === 1;
   // What leads to the record, or to the tombstone of one that was never here, stays for as long as the tombstone. If this
   // is not reached, a small entry stays behind, or a tombstone is found by those only who know the team.

@@ -1,11 +1,11 @@
 import { type Metadata, metadataLimits, type SandboxRecord } from "@castellan/domain";
 import { decimal, list, malformed, number, text } from "../decoding.ts";
+import { escapeText } from "../metadata-text.ts";
 import { candidatesPerCount, candidatesPerStep, listDeadlineMs } from "../options.ts";
 import { listingTooLong } from "../refusals.ts";
 import type { ListPage, ListPosition, ListQuery } from "../store.ts";
 import type { RedisConnection } from "./connection.ts";
 import * as lua from "./lua/lists.ts";
-import { escapeText } from "./metadata-text.ts";
 import { decodeRecord } from "./records.ts";
 
 export async function get(

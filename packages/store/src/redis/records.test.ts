@@ -129,7 +129,7 @@ describe("what stands in Redis", () => {
 
     const keys = (await redis.keys(`*${teamId}*`)).map((key) => key.replace(`cs:{${teamId}}:`, ""));
     const kinds = keys.map((key) => key.replace(/^([ox]):.*/, "$1")).sort();
-    expect(kinds).toEqual(["epoch", "o", "team", "x"]);
+    expect(kinds).toEqual(["epoch", "events", "o", "team", "x"]);
     for (const key of keys.filter((one) => /^[ox]:/.test(one))) {
       expect(await redis.pttl(`cs:{${teamId}}:${key}`)).toBeGreaterThan(600_000);
     }
@@ -266,7 +266,7 @@ async function expectIndexesToAgree(teamId: string, sandboxes: readonly string[]
   const found = new Map<string, string[]>();
   for (const key of await redis.keys(`${prefix}*`)) {
     const name = key.slice(prefix.length);
-    if (/^(epoch|team|[isox]:.*)$/.test(name)) continue;
+    if (/^(epoch|events|team|[isox]:.*)$/.test(name)) continue;
     const members = name === "live" ? await redis.smembers(key) : await redis.zrange(key, 0, -1);
     found.set(name, members.sort());
   }

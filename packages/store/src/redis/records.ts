@@ -2,10 +2,10 @@ import type { SandboxRecord } from "@castellan/domain";
 import { CastellanError } from "@castellan/domain";
 import { decimal, list, malformed, text } from "../decoding.ts";
 import { decodeEgress, decodeIdentity } from "../identity.ts";
+import { parseMetadataText } from "../metadata-text.ts";
 import { decodeState } from "../states.ts";
 import type { RedisConnection } from "./connection.ts";
 import type { KnownIdentity } from "./identity-cache.ts";
-import { parseMetadataText } from "./metadata-text.ts";
 import { beforeMetadata, type RecordField, recordFields } from "./record-fields.ts";
 
 /**

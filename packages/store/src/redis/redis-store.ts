@@ -7,6 +7,8 @@ import type {
   Confirmation,
   EgressEdit,
   EndTimeEdit,
+  EventPage,
+  EventQuery,
   ExecutionKey,
   ListPage,
   ListQuery,
@@ -16,11 +18,13 @@ import type {
   SandboxStore,
   StoreDescription,
   Transition,
+  Why,
 } from "../store.ts";
 import { decodeApiKey, decodeTeam, encodeApiKey, encodeTeam } from "../teams.ts";
 import { listAccessTokens } from "./access-tokens.ts";
 import { RedisConnection } from "./connection.ts";
 import * as edits from "./edits.ts";
+import { listEvents } from "./events.ts";
 import { apiKeyKey, sandboxTeamKey, teamEpochKey, teamKey } from "./keys.ts";
 import * as life from "./life.ts";
 import * as lists from "./lists.ts";
@@ -125,8 +129,8 @@ class RedisStore implements SandboxStore {
     return life.transition(this.#connection, change);
   }
 
-  remove(execution: ExecutionKey): Promise<boolean> {
-    return life.remove(this.#connection, execution);
+  remove(execution: ExecutionKey, why?: Why): Promise<boolean> {
+    return life.remove(this.#connection, execution, why);
   }
 
   async isTombstoned(sandboxId: string, executionId: string): Promise<boolean> {
@@ -179,6 +183,10 @@ class RedisStore implements SandboxStore {
 
   listOnNode(nodeId: string): Promise<SandboxRecord[]> {
     return work.listOnNode(this.#connection, nodeId);
+  }
+
+  listEvents(teamId: string, query: EventQuery): Promise<EventPage> {
+    return listEvents(this.#connection, teamId, query);
   }
 
   listAccessTokens(after: number, limit: number): Promise<AccessTokenPage> {

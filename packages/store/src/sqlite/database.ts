@@ -96,7 +96,8 @@ export class Database {
 
   #highestRevision(): Revision {
     const sql = "SELECT max(max(metadata_revision, end_revision, egress_revision)) AS highest FROM sandboxes";
-    return optionalNumber(this.get(sql)?.["highest"]) ?? 0;
+    const event = "SELECT max(id) AS highest FROM events";
+    return Math.max(...[sql, event].map((highest) => optionalNumber(this.get(highest)?.["highest"]) ?? 0));
   }
 
   #statement(sql: string): StatementSync {

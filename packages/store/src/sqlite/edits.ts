@@ -2,6 +2,7 @@ import {
   type AppliedRevisions,
   applyMetadataDelta,
   type Metadata,
+  type MetadataDelta,
   nextRevision,
   type SandboxRecord,
   type SandboxState,
@@ -15,6 +16,7 @@ import { revisionDiffers, staleEpoch } from "../refusals.ts";
 import { decodeState } from "../states.ts";
 import type { Confirmation, EgressEdit, EndTimeEdit, LiveCommit, MetadataEdit } from "../store.ts";
 import type { Database } from "./database.ts";
+import { emit } from "./events.ts";
 import { changeLabels, encodeMetadata, loadOfTeam, type StoredSandbox } from "./records.ts";
 
 /** Live edits and their confirmations. Every function here runs inside a write step. */
@@ -39,7 +41,10 @@ export function editMetadata(db: Database, edit: MetadataEdit, pushGrace: number
       stored.seq,
     );
     relabel(db, record, metadata, edit.delta.keys());
-    return { ...record, metadata: { value: metadata, revision, applied: record.metadata.applied }, epoch: db.epoch };
+    const after = { ...record, metadata: { ...record.metadata, value: metadata, revision }, epoch: db.epoch };
+    const delta = effectOf(edit.delta, record.metadata.value);
+    emit(db, after, { type: "updated", change: { field: "metadata", delta } }, edit.apiKeyId);
+    return after;
   });
 }
 
@@ -60,6 +65,7 @@ export function editEndTime(db: Database, edit: EndTimeEdit, pushGrace: number):
       dueAfterEdit(stored, now + pushGrace),
       stored.seq,
     );
+    emit(db, record, { type: "updated", change: { field: "endTime", value } }, edit.apiKeyId);
     return { ...record, endTime: { value, revision, applied: record.endTime.applied }, epoch: db.epoch };
   });
 }
@@ -81,6 +87,7 @@ export function editEgress(db: Database, edit: EgressEdit, pushGrace: number): L
       dueAfterEdit(stored, now + pushGrace),
       stored.seq,
     );
+    emit(db, record, { type: "updated", change: { field: "egress", value: edit.policy } }, edit.apiKeyId);
     return { ...record, egress: { value: edit.policy, revision, applied: record.egress.applied }, epoch: db.epoch };
   });
 }
@@ -186,6 +193,11 @@ function requireRunning(record: SandboxRecord): void {
 function dueAfterEdit(stored: StoredSandbox, due: number): number | null {
   if (!mayBePushed(stored.record.state)) return stored.pushDue ?? null;
   return Math.min(stored.pushDue ?? due, due);
+}
+
+/** The part of a delta that changes something. */
+function effectOf(delta: MetadataDelta, before: Metadata): MetadataDelta {
+  return new Map([...delta].filter(([key, value]) => (before.get(key) ?? null) !== value));
 }
 
 function relabel(db: Database, record: SandboxRecord, metadata: Metadata, keys: Iterable<string>): void {

@@ -1,6 +1,7 @@
 import {
   type AppliedRevisions,
   countsAsConcurrent,
+  eventOfRemoval,
   mayBecome,
   nextRevision,
   type SandboxRecord,
@@ -11,10 +12,11 @@ import {
 import { number } from "../decoding.ts";
 import { defaultStateDeadlineMs, tombstoneKeptMs } from "../options.ts";
 import { executionRemoved, noSuchTeam, otherExecution, quotaExceeded, sandboxExists, staleEpoch } from "../refusals.ts";
-import type { AdoptedSandbox, ExecutionKey, NewSandboxRecord, Transition } from "../store.ts";
+import type { AdoptedSandbox, ExecutionKey, NewSandboxRecord, Transition, Why } from "../store.ts";
 import { dropToken } from "./access-tokens.ts";
 import type { Database } from "./database.ts";
 import { appliedOf, appliedWith, isApplied, mayBePushed } from "./edits.ts";
+import { emitFound, emitKilled, emitTransition } from "./events.ts";
 import { insert, load, loadOfTeam, moveLabels, type StoredSandbox, saveLife } from "./records.ts";
 
 const nothingApplied: AppliedRevisions = { metadata: 0, endTime: 0, egress: 0 };
@@ -79,10 +81,10 @@ export function claimEnded(
   const stored = loadOfTeam(db, execution.teamId, execution.sandboxId);
   if (stored === undefined || stored.record.executionId !== execution.executionId) return undefined;
   if (stored.record.state !== "running" || stored.record.endTime.value > db.now()) return undefined;
-  return applyTransition(db, stored, { to, deadlineMs });
+  return applyTransition(db, stored, { to, deadlineMs, cause: "timeout" });
 }
 
-export function remove(db: Database, execution: ExecutionKey): boolean {
+export function remove(db: Database, execution: ExecutionKey, why: Why = {}): boolean {
   const stored = loadOfTeam(db, execution.teamId, execution.sandboxId);
   if (stored && stored.record.executionId !== execution.executionId) return false;
   db.run(
@@ -97,6 +99,7 @@ export function remove(db: Database, execution: ExecutionKey): boolean {
     db.now(),
   );
   if (stored === undefined) return false;
+  if (eventOfRemoval(stored.record.state) !== undefined) emitKilled(db, stored.record, why);
   moveLabels(db, stored.record, undefined);
   dropToken(db, execution.sandboxId);
   db.run("DELETE FROM sandboxes WHERE seq = ?", stored.seq);
@@ -113,7 +116,7 @@ export function adopt(db: Database, sandbox: AdoptedSandbox): "adopted" | "known
   if (load(db, sandbox.sandboxId)) return "known";
   if (isTombstoned(db, sandbox.sandboxId, executionId)) return "tombstoned";
   if (epoch !== db.epoch) throw staleEpoch();
-  insert(db, {
+  const record: SandboxRecord = {
     ...identity,
     state: "running",
     executionId,
@@ -125,14 +128,16 @@ export function adopt(db: Database, sandbox: AdoptedSandbox): "adopted" | "known
     egress: { ...egress, applied: egress.revision },
     epoch: db.epoch,
     bootId,
-  });
+  };
+  insert(db, record);
+  emitFound(db, record);
   return "adopted";
 }
 
 function applyTransition(
   db: Database,
   stored: StoredSandbox,
-  change: Pick<Transition, "to" | "deadlineMs" | "next" | "lifetimeMs" | "confirmed">,
+  change: Pick<Transition, "to" | "deadlineMs" | "next" | "lifetimeMs" | "confirmed" | "quiet" | keyof Why>,
 ): SandboxRecord {
   const { bootId: _boot, stateDeadline: _deadline, ...before } = stored.record;
   const { next, to } = change;
@@ -160,6 +165,7 @@ function applyTransition(
     ...(bootId !== undefined && { bootId }),
   };
   saveLife(db, stored, record, { bootBefore, pushDue: dueAfterTransition(stored, record, now) });
+  if (change.quiet !== true) emitTransition(db, stored.record, record, change);
   return record;
 }
 

@@ -94,4 +94,17 @@ export const migrations: readonly string[] = [
     SELECT sandbox_id, json_extract(identity, '$.envdAccessToken') FROM sandboxes
     WHERE json_extract(identity, '$.envdAccessToken') IS NOT NULL ORDER BY seq;
   `,
+  `
+  -- Ids grow over all teams; number and total (of bytes) count within one, so that what is beyond its limits is found.
+  CREATE TABLE events (
+    id INTEGER PRIMARY KEY,
+    team_id TEXT NOT NULL,
+    sandbox_id TEXT NOT NULL,
+    type TEXT NOT NULL,
+    event TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    total INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX events_of_team ON events (team_id, id);
+  `,
 ];

@@ -145,7 +145,7 @@ describe("a SQLite store opened again", () => {
     await runOne(first, teamId);
     await first.close();
     const db = new DatabaseSync(path);
-    db.exec("DROP TABLE access_tokens; PRAGMA user_version = 1");
+    db.exec("DROP TABLE access_tokens; DROP TABLE events; PRAGMA user_version = 1");
     db.close();
     expect((await (await openHere()).listAccessTokens(0, 10)).tokens).toEqual([{ sandboxId, token: "secret" }]);
   });

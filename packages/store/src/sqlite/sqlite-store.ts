@@ -8,6 +8,8 @@ import type {
   Confirmation,
   EgressEdit,
   EndTimeEdit,
+  EventPage,
+  EventQuery,
   ExecutionKey,
   ListPage,
   ListQuery,
@@ -17,11 +19,13 @@ import type {
   SandboxStore,
   StoreDescription,
   Transition,
+  Why,
 } from "../store.ts";
 import { decodeApiKey, decodeTeam, encodeApiKey, encodeTeam } from "../teams.ts";
 import { listAccessTokens } from "./access-tokens.ts";
 import { Database, type Synchronous } from "./database.ts";
 import * as edits from "./edits.ts";
+import { listEvents } from "./events.ts";
 import * as life from "./life.ts";
 import { countRunning, listSandboxes } from "./lists.ts";
 import * as loops from "./loops.ts";
@@ -126,8 +130,8 @@ export class SqliteStore implements SandboxStore {
     return this.#db.write(() => life.transition(this.#db, change));
   }
 
-  remove(execution: ExecutionKey): Promise<boolean> {
-    return this.#db.write(() => life.remove(this.#db, execution));
+  remove(execution: ExecutionKey, why?: Why): Promise<boolean> {
+    return this.#db.write(() => life.remove(this.#db, execution, why));
   }
 
   isTombstoned(sandboxId: string, executionId: string): Promise<boolean> {
@@ -181,6 +185,10 @@ export class SqliteStore implements SandboxStore {
 
   listOnNode(nodeId: string): Promise<SandboxRecord[]> {
     return this.#db.read(() => loops.listOnNode(this.#db, nodeId));
+  }
+
+  listEvents(teamId: string, query: EventQuery): Promise<EventPage> {
+    return listEvents(this.#db, teamId, query);
   }
 
   listAccessTokens(after: number, limit: number): Promise<AccessTokenPage> {

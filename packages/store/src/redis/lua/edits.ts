@@ -1,4 +1,5 @@
-import { leadingFields } from "../record-fields.ts";
+import { leadingFields, type RecordField, recordFields } from "../record-fields.ts";
+import { emitting } from "./events.ts";
 import { base, fencing, lines, listing, loading, positions, pushing } from "./prelude.ts";
 import { script, upkeepScript } from "./script.ts";
 
@@ -8,7 +9,8 @@ import { script, upkeepScript } from "./script.ts";
  * of a Redis command from Lua costs more than anything that Lua does.
  *
  * ARGV: 1 the store's epoch, 2 the request's, 3 sandbox, 4 operation id, 5 grace until a push is due in µs, 6 how long
- * the operation id is kept in ms, 7 the making of the sandbox that the caller has a copy of, or ''.
+ * the operation id is kept in ms, 7 the making of the sandbox that the caller has a copy of, or '', 8 the API key as JSON
+ * or ''.
  */
 const entering = `
 local epoch, id, operation, made, now = tonumber(ARGV[1]), ARGV[3], ARGV[4], ARGV[7], clock()
@@ -34,7 +36,10 @@ if replayed == 0 then
 end
 `;
 
-/** What every live edit ends with; needs `changed`, and a function that puts the fields together. */
+/**
+ * What every live edit ends with; needs `changed`, a function that puts the fields together, and one that answers the
+ * event's execution, template, what it is about, value and body.
+ */
 const leaving = `
 if replayed == 0 then
   local isFirst = fields[OSPAN] ~= digits(span)
@@ -43,6 +48,11 @@ if replayed == 0 then
     if changed == 1 then fields[EPOCH] = digits(epoch) end
     text = together()
     call('SET', P .. 's:' .. id, text)
+  end
+  if changed == 1 then
+    local exec, tpl, what, value, body = event()
+    emit(epoch, now, {type = 'updated', id = id, exec = exec, tpl = tpl, key = ARGV[8], revision = fields[MREV],
+      started = fields[STARTED], what = what, value = value, body = body})
   end
   if changed == 1 and mayBePushed(fields[STATE]) then
     call('ZADD', P .. 'push', 'LT', digits(now + tonumber(ARGV[5])), id)
@@ -55,7 +65,7 @@ return {'ok', changed, replayed, {identity, text}}
 `;
 
 /**
- * ARGV from 8: revision of If-Match or '', most keys, most bytes; then key and '=' .. value, or key and '-' to remove,
+ * ARGV from 9: revision of If-Match or '', most keys, most bytes; then key and '=' .. value, or key and '-' to remove,
  * escaped.
  *
  * Of the record it takes only the leading fields and the metadata out; the rest stays in one piece.
@@ -68,6 +78,7 @@ export const editMetadata = script(
   loading,
   listing,
   pushing,
+  emitting,
   entering,
   `
 local fields, rest, metadata
@@ -79,6 +90,16 @@ if text then
 end
 local function together()
   return table.concat(fields, '\\n', 1, ${leadingFields}) .. rest .. '\\n\\t' .. metadata
+end
+local delta = {}
+local function event()
+  local exec, tpl = string.match(rest, '^${restPattern("exec", "tpl")}')
+  if not exec then
+    local all = parse(text)
+    exec, tpl = all[EXEC], all[TPL]
+  end
+  delta[#delta + 1] = ''
+  return exec, tpl, 'metadata', '', table.concat(delta, '\\n')
 end
 `,
   checking,
@@ -93,7 +114,7 @@ end
 if replayed == 0 then
   local state, revision = fields[STATE], tonumber(fields[MREV])
   if state == 'killing' then return {'state', state} end
-  if ARGV[8] ~= '' and tonumber(ARGV[8]) ~= revision then return {'revision'} end
+  if ARGV[9] ~= '' and tonumber(ARGV[9]) ~= revision then return {'revision'} end
   local bytes, keys = tonumber(fields[MBYTES]), tonumber(fields[MKEYS])
   if not bytes or not keys then
     bytes, keys = 0, 0
@@ -105,7 +126,7 @@ if replayed == 0 then
   -- A few entries are found and replaced in the text; for many, that would take time by the square of their number, and
   -- the text is taken apart.
   local entries, order
-  if #ARGV > 26 then
+  if #ARGV > 27 then
     entries, order = {}, {}
     for key, value in string.gmatch(metadata, '([^\\n\\t]+)\\t([^\\n]*)') do
       entries[key], order[#order + 1] = value, key
@@ -114,7 +135,7 @@ if replayed == 0 then
 
   -- The delta against what is stored, and the tags that come and go with it.
   local fresh, gone = {}, {}
-  for i = 11, #ARGV, 2 do
+  for i = 12, #ARGV, 2 do
     local key, edit = ARGV[i], ARGV[i + 1]
     local after = edit ~= '-' and string.sub(edit, 2) or nil
     local before, start, stop, last
@@ -126,6 +147,7 @@ if replayed == 0 then
       before = start and string.sub(metadata, stop + 1, last - 1)
     end
     if before ~= after then
+      delta[#delta + 1] = key .. '\\t' .. edit
       if before then
         gone[#gone + 1] = 'm' .. key .. '\\t' .. before
         bytes, keys = bytes - size(key) - size(before), keys - 1
@@ -155,8 +177,8 @@ if replayed == 0 then
   end
 
   if #fresh > 0 or #gone > 0 then
-    if keys > tonumber(ARGV[9]) then return {'keys'} end
-    if bytes > tonumber(ARGV[10]) then return {'bytes'} end
+    if keys > tonumber(ARGV[10]) then return {'keys'} end
+    if bytes > tonumber(ARGV[11]) then return {'bytes'} end
     changed = 1
     fields[MREV] = digits(math.max(revision + 1, now, epoch))
     fields[MBYTES], fields[MKEYS] = digits(bytes), digits(keys)
@@ -186,7 +208,7 @@ const runningOrLost = `
 if replayed == 0 and fields[STATE] ~= 'running' and fields[STATE] ~= 'lost' then return {'state', fields[STATE]} end
 `;
 
-/** ARGV from 8: lifetime in µs, 'set' or 'extend'. */
+/** ARGV from 9: lifetime in µs, 'set' or 'extend'. */
 export const editEndTime = script(
   "editEndTime",
   base,
@@ -194,22 +216,24 @@ export const editEndTime = script(
   positions,
   loading,
   pushing,
+  emitting,
   entering,
   whole,
   checking,
   running,
   `
-local before, value = tonumber(fields[END]), now + tonumber(ARGV[8])
-if replayed == 0 and value ~= before and (ARGV[9] == 'set' or value > before) then
+local before, value = tonumber(fields[END]), now + tonumber(ARGV[9])
+if replayed == 0 and value ~= before and (ARGV[10] == 'set' or value > before) then
   changed = 1
   fields[END], fields[EREV] = digits(value), digits(math.max(tonumber(fields[EREV]) + 1, now, epoch))
   call('ZADD', P .. 'ends', fields[END], id)
 end
+local function event() return fields[EXEC], fields[TPL], 'endTime', fields[END], '' end
 `,
   leaving,
 );
 
-/** ARGV from 8: the policy as JSON in the adapter's one way of writing it. */
+/** ARGV from 9: the policy as JSON in the adapter's one way of writing it. */
 export const editEgress = script(
   "editEgress",
   base,
@@ -217,15 +241,17 @@ export const editEgress = script(
   positions,
   loading,
   pushing,
+  emitting,
   entering,
   whole,
   checking,
   runningOrLost,
   `
-if replayed == 0 and fields[EGRESS] ~= ARGV[8] then
+if replayed == 0 and fields[EGRESS] ~= ARGV[9] then
   changed = 1
-  fields[EGRESS], fields[GREV] = ARGV[8], digits(math.max(tonumber(fields[GREV]) + 1, now, epoch))
+  fields[EGRESS], fields[GREV] = ARGV[9], digits(math.max(tonumber(fields[GREV]) + 1, now, epoch))
 end
+local function event() return fields[EXEC], fields[TPL], 'egress', fields[EGRESS], '' end
 `,
   leaving,
 );
@@ -271,3 +297,12 @@ end
 return {'ok'}
 `,
 );
+
+/** A pattern that captures these two of the lines that follow the leading ones. */
+function restPattern(first: RecordField, second: RecordField): string {
+  const [a, b] = [first, second].map((name) => recordFields.findIndex((field) => field.name === name) - leadingFields);
+  return recordFields
+    .slice(leadingFields)
+    .map((_, at) => (at === a || at === b ? "\\n([^\\n]*)" : at < (b ?? 0) ? "\\n[^\\n]*" : ""))
+    .join("");
+}

@@ -1,3 +1,4 @@
+import { emitting, lifeEvents } from "./events.ts";
 import {
   base,
   fencing,
@@ -98,6 +99,8 @@ export const adopt = script(
   relisting,
   states,
   inserting,
+  emitting,
+  lifeEvents,
   `
 local epoch, id, execution = tonumber(ARGV[1]), ARGV[3], ARGV[4]
 -- A node's report may be the first that an emptied store hears of a team.
@@ -116,6 +119,7 @@ insert(id, ARGV[14], {
   [END] = ARGV[10], [EREV] = ARGV[11], [EAPP] = ARGV[11],
   [EGRESS] = ARGV[12], [GREV] = ARGV[13], [GAPP] = ARGV[13]
 })
+emitLife(epoch, clock(), 'found', id, load(id), {key = ''})
 return {'adopted'}
 `,
 );
@@ -125,7 +129,8 @@ const becoming = `
 local REVISION, APPLIED = {MREV, EREV, GREV}, {MAPP, EAPP, GAPP}
 
 -- change: to, wait (µs until settled), and if given: exec, gen, node, lifetime (µs), boot and applied (three revisions).
-local function become(id, fields, change, epoch)
+-- why: key (as JSON) and cause for the event; nothing where nothing is to be said.
+local function become(id, fields, change, epoch, why)
   local now, to, before = clock(), change.to, {unpack(fields)}
   fields[STATE], fields[EPOCH] = to, digits(epoch)
   fields[DEADLINE] = TRANSITIONAL[to] and digits(now + change.wait) or ''
@@ -172,13 +177,15 @@ local function become(id, fields, change, epoch)
   else
     call('ZREM', P .. 'push', id)
   end
+  local type = why and EVENT[before[STATE] .. ' ' .. to]
+  if type then emitLife(epoch, now, type, id, fields, why) end
 end
 `;
 
 /**
  * ARGV: 1 the store's epoch, 2 sandbox, 3 execution, 4 to, 5 µs until settled, 6 to 8 next execution, generation and
- * node or '', 9 lifetime in µs or '', 10 the team's limit or '', 11 boot or '', 12 to 14 what it applied; then the
- * states from which the change may be.
+ * node or '', 9 lifetime in µs or '', 10 the team's limit or '', 11 boot or '', 12 to 14 what it applied, 15 the API key as
+ * JSON or '', 16 the cause or '', 17 whether there is an event; then the states from which the change may be.
  */
 export const transition = upkeepScript(
   "transition",
@@ -192,6 +199,8 @@ export const transition = upkeepScript(
   relisting,
   pushing,
   states,
+  emitting,
+  lifeEvents,
   becoming,
   `
 local epoch, id = tonumber(ARGV[1]), ARGV[2]
@@ -201,7 +210,7 @@ local fields = load(id)
 if not fields then return {'missing'} end
 if fields[EXEC] ~= ARGV[3] then return {'execution'} end
 local from = false
-for i = 15, #ARGV do from = from or ARGV[i] == fields[STATE] end
+for i = 18, #ARGV do from = from or ARGV[i] == fields[STATE] end
 if not from then return {'state', fields[STATE]} end
 
 local change = {to = ARGV[4], wait = tonumber(ARGV[5]), lifetime = tonumber(ARGV[9])}
@@ -214,7 +223,7 @@ if ARGV[11] ~= '' then
 end
 if ARGV[10] ~= '' and COUNTS[change.to] and not COUNTS[fields[STATE]]
   and call('SCARD', P .. 'live') >= tonumber(ARGV[10]) then return {'quota'} end
-become(id, fields, change, epoch)
+become(id, fields, change, epoch, ARGV[17] == '1' and {key = ARGV[15], cause = ARGV[16]})
 return {'ok', read(id)}
 `,
 );
@@ -232,6 +241,8 @@ export const claimEnded = upkeepScript(
   relisting,
   pushing,
   states,
+  emitting,
+  lifeEvents,
   becoming,
   `
 local epoch, id = tonumber(ARGV[1]), ARGV[2]
@@ -240,12 +251,12 @@ if stop then return stop end
 local fields = load(id)
 if not fields or fields[EXEC] ~= ARGV[3] or fields[STATE] ~= 'running' then return {'no'} end
 if tonumber(fields[END]) > clock() then return {'no'} end
-become(id, fields, {to = ARGV[4], wait = tonumber(ARGV[5])}, epoch)
+become(id, fields, {to = ARGV[4], wait = tonumber(ARGV[5])}, epoch, {key = '', cause = 'timeout'})
 return {'ok', read(id)}
 `,
 );
 
-/** ARGV: 1 the store's epoch, 2 sandbox, 3 execution, 4 how long the tombstone is kept in ms. */
+/** ARGV: 1 the store's epoch, 2 sandbox, 3 execution, 4 how long the tombstone is kept in ms, 5 the API key as JSON or '', 6 cause or ''. */
 export const remove = upkeepScript(
   "remove",
   base,
@@ -254,6 +265,8 @@ export const remove = upkeepScript(
   loading,
   listing,
   relisting,
+  emitting,
+  lifeEvents,
   `
 local epoch, id, execution = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 call('SET', KEYS[1], digits(epoch), 'NX')
@@ -263,6 +276,8 @@ local fields = load(id)
 if fields and fields[EXEC] ~= execution then return {'ok', 0} end
 call('SET', P .. 'x:' .. id .. ':' .. execution, '', 'PX', ARGV[4])
 if not fields then return {'ok', 0} end
+local type = REMOVED[fields[STATE]]
+if type then emitLife(epoch, clock(), type, id, fields, {key = ARGV[5], cause = ARGV[6]}) end
 delist(id, fields)
 call('DEL', P .. 'i:' .. id, P .. 's:' .. id)
 call('SREM', P .. 'live', id)

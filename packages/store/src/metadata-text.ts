@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { Metadata } from "@castellan/domain";
-import { malformed } from "../decoding.ts";
+import { malformed } from "./decoding.ts";
 
 /**
  * Metadata as it stands in a record: one line per entry, key, tab, value, so that a script finds an entry with one plain
