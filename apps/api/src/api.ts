@@ -3,6 +3,7 @@ import cors from "@fastify/cors";
 import type { FastifyInstance } from "fastify";
 import { createAuthenticator } from "./auth/api-keys.ts";
 import { connectHandlers } from "./handlers/connect.ts";
+import { eventHandlers } from "./handlers/events.ts";
 import { lifetimeHandlers } from "./handlers/lifetime.ts";
 import { logsHandlers } from "./handlers/logs.ts";
 import { metadataHandlers } from "./handlers/metadata.ts";
@@ -29,6 +30,7 @@ export async function createApi(services: Services): Promise<FastifyInstance> {
       ...networkHandlers(services),
       ...metricsHandlers(services),
       ...logsHandlers(services),
+      ...eventHandlers(services),
     },
     authenticate: createAuthenticator(services.store),
     logger: services.logger,

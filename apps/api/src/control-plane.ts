@@ -6,6 +6,8 @@ import type { FastifyInstance } from "fastify";
 import { createApi } from "./api.ts";
 import { createPlacement } from "./create/placement.ts";
 import { createEnding } from "./ending/ending.ts";
+import { createEventFeed } from "./events/feed.ts";
+import { createEventStreams, defaultStreamLimits } from "./events/streams.ts";
 import { createEvictor } from "./loops/evictor.ts";
 import { createLeaseWatch } from "./loops/leases.ts";
 import { createOverdueSettler } from "./loops/overdue.ts";
@@ -83,6 +85,8 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       for (const listener of listeners) listener(sandboxId);
     },
   });
+  const feed = createEventFeed(store, timing.eventsEveryMs);
+  const eventStreams = createEventStreams(feed, { ...defaultStreamLimits, ...options.eventStreams }, logger);
   const services: Services = {
     store,
     clock,
@@ -90,6 +94,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     placement: createPlacement(directory, clock, options.templateLimits),
     pusher: options.push === "off" ? noPush : createPusher(directory, writeBack, clock),
     ending,
+    eventStreams,
     logger,
     limits,
     templateLimits: options.templateLimits ?? {},
@@ -123,6 +128,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     },
     async close() {
       const stopped = Promise.all(loops.map((loop) => loop.stop()));
+      eventStreams.close();
       await Promise.all([rest.close(), registry.close()]);
       // Cuts off the loops' calls to nodes that do not answer.
       directory.close();

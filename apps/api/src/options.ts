@@ -1,6 +1,7 @@
 import type { TemplateLimits } from "@castellan/domain";
 import type { SandboxStore } from "@castellan/store";
 import type { Logger } from "@castellan/telemetry";
+import type { StreamLimits } from "./events/streams.ts";
 
 export interface ControlPlaneOptions {
   /** Stays its opener's: closing the control plane does not close it. */
@@ -14,6 +15,7 @@ export interface ControlPlaneOptions {
   /** What is said about templates on top of what they say themselves, by id or alias. Default: nothing. */
   readonly templateLimits?: Readonly<Record<string, TemplateLimits>>;
   readonly timing?: Partial<Timing>;
+  readonly eventStreams?: Partial<StreamLimits>;
   /**
    * `off` answers an edit as soon as it is committed and never tells the nodes. For measuring what the push costs;
    * anything else loses the guarantee that this service is for. Default `on`.
@@ -58,6 +60,8 @@ export interface Timing {
   readonly overdueEveryMs: number;
   /** Between two looks at the nodes' leases. */
   readonly nodesEveryMs: number;
+  /** Between two looks for new events, for those who follow them. */
+  readonly eventsEveryMs: number;
 }
 
 export const defaultLimits: Limits = {
@@ -79,4 +83,5 @@ export const defaultTiming: Timing = {
   repushEveryMs: 500,
   overdueEveryMs: 1_000,
   nodesEveryMs: 1_000,
+  eventsEveryMs: 200,
 };

@@ -3,6 +3,7 @@ import type { SandboxStore } from "@castellan/store";
 import type { Logger } from "@castellan/telemetry";
 import type { Placement } from "./create/placement.ts";
 import type { Ending } from "./ending/ending.ts";
+import type { EventStreams } from "./events/streams.ts";
 import type { NodeDirectory } from "./nodes/directory.ts";
 import type { Limits, Timing } from "./options.ts";
 import type { Pusher } from "./push/pusher.ts";
@@ -16,6 +17,7 @@ export interface Services {
   readonly placement: Placement;
   readonly pusher: Pusher;
   readonly ending: Ending;
+  readonly eventStreams: EventStreams;
   readonly logger: Logger;
   readonly limits: Limits;
   /** What is said about templates, by id or alias. */

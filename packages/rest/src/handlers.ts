@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import type { operations } from "@castellan/contracts/openapi";
 import type { Team } from "@castellan/domain";
 import type { FastifyBaseLogger } from "fastify";
@@ -28,6 +29,8 @@ export interface OperationParameters<Id extends OperationId> {
 export interface OperationRequest<Id extends OperationId> extends OperationParameters<Id> {
   readonly body: OperationBody<Id>;
   readonly log: FastifyBaseLogger;
+  /** Whether the client asks for this media type by name. */
+  readonly prefers: (media: string) => boolean;
   /** Aborts when the client goes away before it has been answered. */
   readonly signal: AbortSignal;
 }
@@ -72,9 +75,14 @@ export type OperationBody<Id extends OperationId> = [NonNullable<operations[Id][
 
 type Content<Message> = Message extends { readonly content: infer Media } ? Media[keyof Media] : never;
 
+/** A body, or a stream of server-sent events where the contract has one. */
 type ReplyBody<Response> = Response extends { readonly content: infer Media }
-  ? { readonly body: Media[keyof Media] }
-  : { readonly body?: undefined };
+  ?
+      | { readonly body: Media[Exclude<keyof Media, EventStream>]; readonly stream?: undefined }
+      | (EventStream extends keyof Media ? { readonly stream: Readable; readonly body?: undefined } : never)
+  : { readonly body?: undefined; readonly stream?: undefined };
+
+type EventStream = "text/event-stream";
 
 type ReplyHeaders<Response> = Response extends { readonly headers: infer Headers }
   ? [keyof Declared<Headers>] extends [never]

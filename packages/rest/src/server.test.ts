@@ -55,6 +55,8 @@ describe("the REST server", () => {
       getSandboxMetrics: fails,
       listSandboxMetrics: fails,
       getSandboxLogs: fails,
+      listSandboxEvents: fails,
+      listEventsOfSandbox: fails,
       getSandboxLogsV2: fails,
     };
     server = createRestServer({

@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import { openapiDocument } from "@castellan/contracts/openapi-document";
 import { CastellanError } from "@castellan/domain";
 import {
@@ -154,6 +155,8 @@ function readRequest<Id extends OperationId>(
     headers,
     body: reader.body(request),
     log: request.log,
+    // What HEAD gets has no body, and must end.
+    prefers: (media) => request.method !== "HEAD" && asksFor(request.headers.accept, media),
     // Made when somebody asks: most requests are over before anyone could lose interest.
     get signal() {
       if (controller === undefined) {
@@ -173,17 +176,27 @@ function readRequest<Id extends OperationId>(
 interface AnyReply {
   readonly status: number;
   readonly body?: unknown;
+  readonly stream?: Readable | undefined;
   readonly headers?: object | undefined;
 }
 
-function sendReply(reply: FastifyReply, { status, body, headers = {} }: AnyReply): FastifyReply {
+function sendReply(reply: FastifyReply, { status, body, stream, headers = {} }: AnyReply): FastifyReply {
   reply.code(status);
   for (const [name, value] of Object.entries(headers)) {
     if (value !== undefined) reply.header(name, value);
   }
+  if (stream !== undefined) {
+    // No proxy on the way may keep events back.
+    reply.header("Cache-Control", "no-store, no-transform").header("X-Accel-Buffering", "no");
+    return reply.type("text/event-stream; charset=utf-8").send(stream);
+  }
   if (body === undefined) return reply.send();
   // Plain JSON.stringify keeps a metadata key "__proto__", which a compiled serializer would lose.
   return reply.type("application/json; charset=utf-8").send(JSON.stringify(body));
+}
+
+function asksFor(accept: string | undefined, media: string): boolean {
+  return (accept ?? "").split(",").some((part) => part.split(";", 1)[0]?.trim().toLowerCase() === media);
 }
 
 function sendError(reply: FastifyReply, { status, body, retryAfter }: ErrorReply): void {

@@ -27,7 +27,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface ClusterOptions extends Partial<Pick<ControlPlaneOptions, "limits" | "templateLimits" | "push">> {
+export interface ClusterOptions
+  extends Partial<Pick<ControlPlaneOptions, "limits" | "templateLimits" | "push" | "eventStreams">> {
   /** Peers that are up and registered. Default 1. */
   readonly nodes?: number;
   readonly timing?: Partial<Timing>;
@@ -48,6 +49,7 @@ const quick: Partial<Timing> = {
   repushEveryMs: 50,
   overdueEveryMs: 50,
   nodesEveryMs: 50,
+  eventsEveryMs: 20,
   confirmMs: 1_000,
   streamAnswerMs: 1_500,
   callMs: 2_000,
@@ -158,6 +160,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       ...(options.limits === undefined ? {} : { limits: options.limits }),
       ...(options.templateLimits === undefined ? {} : { templateLimits: options.templateLimits }),
       ...(options.push === undefined ? {} : { push: options.push }),
+      ...(options.eventStreams === undefined ? {} : { eventStreams: options.eventStreams }),
     });
     cleanUps.push(() => control.close());
     const url = await control.rest.listen({ host: "127.0.0.1", port: 0 });

@@ -33,6 +33,10 @@ const document = {
       "description": "Tags of a sandbox, editable while it runs."
     },
     {
+      "name": "events",
+      "description": "What happened to a team's sandboxes, to read, to follow, and to be told of."
+    },
+    {
       "name": "service",
       "description": "The service itself."
     }
@@ -5750,6 +5754,916 @@ const document = {
           }
         }
       }
+    },
+    "/events/sandboxes": {
+      "get": {
+        "operationId": "listSandboxEvents",
+        "summary": "What happened to the team's sandboxes, to read or to follow",
+        "description": "Every effective edit and every change of state that shows to the outside is an event, written in the same step as\nthe change. Ids only grow. A team's last 100,000 events are kept, of the last 7 days and up to 64 MiB of them.\n\nWith `Accept: text/event-stream` the answer is the same live, oldest first, as server-sent events: from the id in\n`Last-Event-ID` or `after` on, else from now on. `id` is the event's, `event` its type, `data` the JSON. A comment\ncomes every 15 s. A reader that takes nothing for 10 s is cut off, and every stream ends after an hour: whoever\nresumes with the last id misses nothing. When events after that id are no longer kept, an event `gap` says so.\n`offset`, `limit` and `orderAsc` have no meaning then.\n",
+        "tags": [
+          "events"
+        ],
+        "parameters": [
+          {
+            "name": "offset",
+            "in": "query",
+            "description": "Events to leave out at the beginning.",
+            "schema": {
+              "type": "integer",
+              "format": "int32",
+              "minimum": 0,
+              "maximum": 100000,
+              "default": 0
+            }
+          },
+          {
+            "name": "limit",
+            "in": "query",
+            "schema": {
+              "type": "integer",
+              "format": "int32",
+              "minimum": 1,
+              "maximum": 100,
+              "default": 10
+            }
+          },
+          {
+            "name": "orderAsc",
+            "in": "query",
+            "description": "Oldest first instead of newest first.",
+            "schema": {
+              "type": "boolean",
+              "default": false
+            }
+          },
+          {
+            "name": "types",
+            "in": "query",
+            "description": "Only events of these types, joined with commas or given several times; all when absent.",
+            "style": "form",
+            "explode": false,
+            "schema": {
+              "type": "array",
+              "maxItems": 16,
+              "items": {
+                "type": "string",
+                "enum": [
+                  "sandbox.lifecycle.created",
+                  "sandbox.lifecycle.updated",
+                  "sandbox.lifecycle.paused",
+                  "sandbox.lifecycle.resumed",
+                  "sandbox.lifecycle.checkpointed",
+                  "sandbox.lifecycle.killed",
+                  "sandbox.lifecycle.lost"
+                ]
+              }
+            }
+          },
+          {
+            "name": "after",
+            "in": "query",
+            "description": "Only events beyond the one with this id, in the order asked for.",
+            "schema": {
+              "type": "string",
+              "pattern": "^[0-9]{1,16}$"
+            }
+          },
+          {
+            "name": "Last-Event-ID",
+            "in": "header",
+            "description": "The id after which a stream goes on; counts before `after`.",
+            "schema": {
+              "type": "string",
+              "maxLength": 64
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "A page, newest first unless `orderAsc` says otherwise; or the events as they come.",
+            "headers": {
+              "X-Next-Token": {
+                "description": "What to give as `after` for the next page; absent on the last one.",
+                "schema": {
+                  "type": "string"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "array",
+                  "items": {
+                    "type": "object",
+                    "required": [
+                      "version",
+                      "id",
+                      "type",
+                      "timestamp",
+                      "eventData",
+                      "sandboxId",
+                      "sandboxExecutionId",
+                      "sandboxTemplateId",
+                      "sandboxBuildId",
+                      "sandboxTeamId",
+                      "metadataRevision"
+                    ],
+                    "properties": {
+                      "version": {
+                        "type": "string",
+                        "enum": [
+                          "v2"
+                        ]
+                      },
+                      "id": {
+                        "type": "string",
+                        "description": "Decimal digits; grows with every event of the team."
+                      },
+                      "type": {
+                        "type": "string",
+                        "enum": [
+                          "sandbox.lifecycle.created",
+                          "sandbox.lifecycle.updated",
+                          "sandbox.lifecycle.paused",
+                          "sandbox.lifecycle.resumed",
+                          "sandbox.lifecycle.checkpointed",
+                          "sandbox.lifecycle.killed",
+                          "sandbox.lifecycle.lost"
+                        ]
+                      },
+                      "timestamp": {
+                        "type": "string",
+                        "format": "date-time",
+                        "description": "By the store's clock."
+                      },
+                      "eventData": {
+                        "type": "object",
+                        "properties": {
+                          "sandbox_metadata": {
+                            "allOf": [
+                              {
+                                "type": "object",
+                                "additionalProperties": {
+                                  "type": "string"
+                                }
+                              }
+                            ],
+                            "description": "The metadata at that moment; absent where one field was updated."
+                          },
+                          "metadata_delta": {
+                            "type": "object",
+                            "additionalProperties": {
+                              "type": "string",
+                              "nullable": true
+                            },
+                            "description": "What an edit of the metadata changed; null for a key that it removed."
+                          },
+                          "set_timeout": {
+                            "type": "string",
+                            "format": "date-time",
+                            "description": "The new end time."
+                          },
+                          "network_egress": {
+                            "type": "object",
+                            "required": [
+                              "allowed_cidrs",
+                              "denied_cidrs",
+                              "allowed_domains"
+                            ],
+                            "description": "The new network rules.",
+                            "properties": {
+                              "allowed_cidrs": {
+                                "type": "array",
+                                "items": {
+                                  "type": "string"
+                                }
+                              },
+                              "denied_cidrs": {
+                                "type": "array",
+                                "items": {
+                                  "type": "string"
+                                }
+                              },
+                              "allowed_domains": {
+                                "type": "array",
+                                "items": {
+                                  "type": "string"
+                                }
+                              }
+                            }
+                          },
+                          "found": {
+                            "type": "boolean",
+                            "enum": [
+                              true
+                            ],
+                            "description": "The sandbox was lost, or the store had forgotten it, and its node has reported it."
+                          },
+                          "cause": {
+                            "type": "string",
+                            "enum": [
+                              "requested",
+                              "timeout",
+                              "client_gone",
+                              "start_failed",
+                              "overdue",
+                              "node_says_gone",
+                              "exited",
+                              "node_shutdown",
+                              "unknown"
+                            ],
+                            "description": "Why it was killed."
+                          },
+                          "execution": {
+                            "type": "object",
+                            "required": [
+                              "started_at",
+                              "vcpu_count",
+                              "memory_mb",
+                              "execution_time"
+                            ],
+                            "description": "The execution that a pause or a kill ended.",
+                            "properties": {
+                              "started_at": {
+                                "type": "string",
+                                "format": "date-time"
+                              },
+                              "vcpu_count": {
+                                "type": "integer",
+                                "format": "int32"
+                              },
+                              "memory_mb": {
+                                "type": "integer",
+                                "format": "int32"
+                              },
+                              "execution_time": {
+                                "type": "integer",
+                                "format": "int64",
+                                "description": "Milliseconds."
+                              }
+                            }
+                          }
+                        }
+                      },
+                      "sandboxId": {
+                        "type": "string"
+                      },
+                      "sandboxExecutionId": {
+                        "type": "string"
+                      },
+                      "sandboxTemplateId": {
+                        "type": "string"
+                      },
+                      "sandboxBuildId": {
+                        "type": "string",
+                        "description": "The template's id; templates have no builds of their own yet."
+                      },
+                      "sandboxTeamId": {
+                        "type": "string"
+                      },
+                      "metadataRevision": {
+                        "type": "integer",
+                        "format": "int64",
+                        "description": "The metadata's revision at that moment."
+                      },
+                      "apiKeyId": {
+                        "type": "string",
+                        "description": "Whose request it was; absent where nobody asked."
+                      }
+                    }
+                  }
+                }
+              },
+              "text/event-stream": {
+                "schema": {
+                  "type": "string"
+                }
+              }
+            }
+          },
+          "400": {
+            "description": "The request does not make sense; nothing changed.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "401": {
+            "description": "No API key, or an unknown one.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "429": {
+            "description": "The team runs as many sandboxes as it may, or the API key asks more often than it may.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Limit": {
+                "description": "Requests that the API key may make in one second, where that is limited.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Remaining": {
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Reset": {
+                "description": "Seconds until all of them may be made again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "500": {
+            "description": "The service failed; its log says why.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "503": {
+            "description": "Not now; try again.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    },
+    "/events/sandboxes/{sandboxID}": {
+      "parameters": [
+        {
+          "name": "sandboxID",
+          "in": "path",
+          "required": true,
+          "description": "As `i` and 20 lower-case letters or digits; the older `id-client` form is accepted.",
+          "schema": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 128
+          }
+        }
+      ],
+      "get": {
+        "operationId": "listEventsOfSandbox",
+        "summary": "What happened to one sandbox, also one that is gone",
+        "description": "As `GET /events/sandboxes`; a sandbox that is not known has no events.",
+        "tags": [
+          "events"
+        ],
+        "parameters": [
+          {
+            "name": "offset",
+            "in": "query",
+            "description": "Events to leave out at the beginning.",
+            "schema": {
+              "type": "integer",
+              "format": "int32",
+              "minimum": 0,
+              "maximum": 100000,
+              "default": 0
+            }
+          },
+          {
+            "name": "limit",
+            "in": "query",
+            "schema": {
+              "type": "integer",
+              "format": "int32",
+              "minimum": 1,
+              "maximum": 100,
+              "default": 10
+            }
+          },
+          {
+            "name": "orderAsc",
+            "in": "query",
+            "description": "Oldest first instead of newest first.",
+            "schema": {
+              "type": "boolean",
+              "default": false
+            }
+          },
+          {
+            "name": "types",
+            "in": "query",
+            "description": "Only events of these types, joined with commas or given several times; all when absent.",
+            "style": "form",
+            "explode": false,
+            "schema": {
+              "type": "array",
+              "maxItems": 16,
+              "items": {
+                "type": "string",
+                "enum": [
+                  "sandbox.lifecycle.created",
+                  "sandbox.lifecycle.updated",
+                  "sandbox.lifecycle.paused",
+                  "sandbox.lifecycle.resumed",
+                  "sandbox.lifecycle.checkpointed",
+                  "sandbox.lifecycle.killed",
+                  "sandbox.lifecycle.lost"
+                ]
+              }
+            }
+          },
+          {
+            "name": "after",
+            "in": "query",
+            "description": "Only events beyond the one with this id, in the order asked for.",
+            "schema": {
+              "type": "string",
+              "pattern": "^[0-9]{1,16}$"
+            }
+          },
+          {
+            "name": "Last-Event-ID",
+            "in": "header",
+            "description": "The id after which a stream goes on; counts before `after`.",
+            "schema": {
+              "type": "string",
+              "maxLength": 64
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "A page, newest first unless `orderAsc` says otherwise; or the events as they come.",
+            "headers": {
+              "X-Next-Token": {
+                "description": "What to give as `after` for the next page; absent on the last one.",
+                "schema": {
+                  "type": "string"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "array",
+                  "items": {
+                    "type": "object",
+                    "required": [
+                      "version",
+                      "id",
+                      "type",
+                      "timestamp",
+                      "eventData",
+                      "sandboxId",
+                      "sandboxExecutionId",
+                      "sandboxTemplateId",
+                      "sandboxBuildId",
+                      "sandboxTeamId",
+                      "metadataRevision"
+                    ],
+                    "properties": {
+                      "version": {
+                        "type": "string",
+                        "enum": [
+                          "v2"
+                        ]
+                      },
+                      "id": {
+                        "type": "string",
+                        "description": "Decimal digits; grows with every event of the team."
+                      },
+                      "type": {
+                        "type": "string",
+                        "enum": [
+                          "sandbox.lifecycle.created",
+                          "sandbox.lifecycle.updated",
+                          "sandbox.lifecycle.paused",
+                          "sandbox.lifecycle.resumed",
+                          "sandbox.lifecycle.checkpointed",
+                          "sandbox.lifecycle.killed",
+                          "sandbox.lifecycle.lost"
+                        ]
+                      },
+                      "timestamp": {
+                        "type": "string",
+                        "format": "date-time",
+                        "description": "By the store's clock."
+                      },
+                      "eventData": {
+                        "type": "object",
+                        "properties": {
+                          "sandbox_metadata": {
+                            "allOf": [
+                              {
+                                "type": "object",
+                                "additionalProperties": {
+                                  "type": "string"
+                                }
+                              }
+                            ],
+                            "description": "The metadata at that moment; absent where one field was updated."
+                          },
+                          "metadata_delta": {
+                            "type": "object",
+                            "additionalProperties": {
+                              "type": "string",
+                              "nullable": true
+                            },
+                            "description": "What an edit of the metadata changed; null for a key that it removed."
+                          },
+                          "set_timeout": {
+                            "type": "string",
+                            "format": "date-time",
+                            "description": "The new end time."
+                          },
+                          "network_egress": {
+                            "type": "object",
+                            "required": [
+                              "allowed_cidrs",
+                              "denied_cidrs",
+                              "allowed_domains"
+                            ],
+                            "description": "The new network rules.",
+                            "properties": {
+                              "allowed_cidrs": {
+                                "type": "array",
+                                "items": {
+                                  "type": "string"
+                                }
+                              },
+                              "denied_cidrs": {
+                                "type": "array",
+                                "items": {
+                                  "type": "string"
+                                }
+                              },
+                              "allowed_domains": {
+                                "type": "array",
+                                "items": {
+                                  "type": "string"
+                                }
+                              }
+                            }
+                          },
+                          "found": {
+                            "type": "boolean",
+                            "enum": [
+                              true
+                            ],
+                            "description": "The sandbox was lost, or the store had forgotten it, and its node has reported it."
+                          },
+                          "cause": {
+                            "type": "string",
+                            "enum": [
+                              "requested",
+                              "timeout",
+                              "client_gone",
+                              "start_failed",
+                              "overdue",
+                              "node_says_gone",
+                              "exited",
+                              "node_shutdown",
+                              "unknown"
+                            ],
+                            "description": "Why it was killed."
+                          },
+                          "execution": {
+                            "type": "object",
+                            "required": [
+                              "started_at",
+                              "vcpu_count",
+                              "memory_mb",
+                              "execution_time"
+                            ],
+                            "description": "The execution that a pause or a kill ended.",
+                            "properties": {
+                              "started_at": {
+                                "type": "string",
+                                "format": "date-time"
+                              },
+                              "vcpu_count": {
+                                "type": "integer",
+                                "format": "int32"
+                              },
+                              "memory_mb": {
+                                "type": "integer",
+                                "format": "int32"
+                              },
+                              "execution_time": {
+                                "type": "integer",
+                                "format": "int64",
+                                "description": "Milliseconds."
+                              }
+                            }
+                          }
+                        }
+                      },
+                      "sandboxId": {
+                        "type": "string"
+                      },
+                      "sandboxExecutionId": {
+                        "type": "string"
+                      },
+                      "sandboxTemplateId": {
+                        "type": "string"
+                      },
+                      "sandboxBuildId": {
+                        "type": "string",
+                        "description": "The template's id; templates have no builds of their own yet."
+                      },
+                      "sandboxTeamId": {
+                        "type": "string"
+                      },
+                      "metadataRevision": {
+                        "type": "integer",
+                        "format": "int64",
+                        "description": "The metadata's revision at that moment."
+                      },
+                      "apiKeyId": {
+                        "type": "string",
+                        "description": "Whose request it was; absent where nobody asked."
+                      }
+                    }
+                  }
+                }
+              },
+              "text/event-stream": {
+                "schema": {
+                  "type": "string"
+                }
+              }
+            }
+          },
+          "400": {
+            "description": "The request does not make sense; nothing changed.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "401": {
+            "description": "No API key, or an unknown one.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "404": {
+            "description": "There is no such thing, or it belongs to another team.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "429": {
+            "description": "The team runs as many sandboxes as it may, or the API key asks more often than it may.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Limit": {
+                "description": "Requests that the API key may make in one second, where that is limited.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Remaining": {
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Reset": {
+                "description": "Seconds until all of them may be made again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "500": {
+            "description": "The service failed; its log says why.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "503": {
+            "description": "Not now; try again.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
     }
   },
   "components": {
@@ -5779,6 +6693,79 @@ const document = {
         "schema": {
           "type": "string",
           "maxLength": 16384
+        }
+      },
+      "EventOffset": {
+        "name": "offset",
+        "in": "query",
+        "description": "Events to leave out at the beginning.",
+        "schema": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": 0,
+          "maximum": 100000,
+          "default": 0
+        }
+      },
+      "EventLimit": {
+        "name": "limit",
+        "in": "query",
+        "schema": {
+          "type": "integer",
+          "format": "int32",
+          "minimum": 1,
+          "maximum": 100,
+          "default": 10
+        }
+      },
+      "EventOrder": {
+        "name": "orderAsc",
+        "in": "query",
+        "description": "Oldest first instead of newest first.",
+        "schema": {
+          "type": "boolean",
+          "default": false
+        }
+      },
+      "EventTypes": {
+        "name": "types",
+        "in": "query",
+        "description": "Only events of these types, joined with commas or given several times; all when absent.",
+        "style": "form",
+        "explode": false,
+        "schema": {
+          "type": "array",
+          "maxItems": 16,
+          "items": {
+            "type": "string",
+            "enum": [
+              "sandbox.lifecycle.created",
+              "sandbox.lifecycle.updated",
+              "sandbox.lifecycle.paused",
+              "sandbox.lifecycle.resumed",
+              "sandbox.lifecycle.checkpointed",
+              "sandbox.lifecycle.killed",
+              "sandbox.lifecycle.lost"
+            ]
+          }
+        }
+      },
+      "EventAfter": {
+        "name": "after",
+        "in": "query",
+        "description": "Only events beyond the one with this id, in the order asked for.",
+        "schema": {
+          "type": "string",
+          "pattern": "^[0-9]{1,16}$"
+        }
+      },
+      "LastEventID": {
+        "name": "Last-Event-ID",
+        "in": "header",
+        "description": "The id after which a stream goes on; counts before `after`.",
+        "schema": {
+          "type": "string",
+          "maxLength": 64
         }
       }
     },
@@ -6275,6 +7262,208 @@ const document = {
                   "description": "What the sandbox's node last confirmed."
                 }
               }
+            }
+          }
+        }
+      },
+      "SandboxEvents": {
+        "description": "A page, newest first unless `orderAsc` says otherwise; or the events as they come.",
+        "headers": {
+          "X-Next-Token": {
+            "description": "What to give as `after` for the next page; absent on the last one.",
+            "schema": {
+              "type": "string"
+            }
+          }
+        },
+        "content": {
+          "application/json": {
+            "schema": {
+              "type": "array",
+              "items": {
+                "type": "object",
+                "required": [
+                  "version",
+                  "id",
+                  "type",
+                  "timestamp",
+                  "eventData",
+                  "sandboxId",
+                  "sandboxExecutionId",
+                  "sandboxTemplateId",
+                  "sandboxBuildId",
+                  "sandboxTeamId",
+                  "metadataRevision"
+                ],
+                "properties": {
+                  "version": {
+                    "type": "string",
+                    "enum": [
+                      "v2"
+                    ]
+                  },
+                  "id": {
+                    "type": "string",
+                    "description": "Decimal digits; grows with every event of the team."
+                  },
+                  "type": {
+                    "type": "string",
+                    "enum": [
+                      "sandbox.lifecycle.created",
+                      "sandbox.lifecycle.updated",
+                      "sandbox.lifecycle.paused",
+                      "sandbox.lifecycle.resumed",
+                      "sandbox.lifecycle.checkpointed",
+                      "sandbox.lifecycle.killed",
+                      "sandbox.lifecycle.lost"
+                    ]
+                  },
+                  "timestamp": {
+                    "type": "string",
+                    "format": "date-time",
+                    "description": "By the store's clock."
+                  },
+                  "eventData": {
+                    "type": "object",
+                    "properties": {
+                      "sandbox_metadata": {
+                        "allOf": [
+                          {
+                            "type": "object",
+                            "additionalProperties": {
+                              "type": "string"
+                            }
+                          }
+                        ],
+                        "description": "The metadata at that moment; absent where one field was updated."
+                      },
+                      "metadata_delta": {
+                        "type": "object",
+                        "additionalProperties": {
+                          "type": "string",
+                          "nullable": true
+                        },
+                        "description": "What an edit of the metadata changed; null for a key that it removed."
+                      },
+                      "set_timeout": {
+                        "type": "string",
+                        "format": "date-time",
+                        "description": "The new end time."
+                      },
+                      "network_egress": {
+                        "type": "object",
+                        "required": [
+                          "allowed_cidrs",
+                          "denied_cidrs",
+                          "allowed_domains"
+                        ],
+                        "description": "The new network rules.",
+                        "properties": {
+                          "allowed_cidrs": {
+                            "type": "array",
+                            "items": {
+                              "type": "string"
+                            }
+                          },
+                          "denied_cidrs": {
+                            "type": "array",
+                            "items": {
+                              "type": "string"
+                            }
+                          },
+                          "allowed_domains": {
+                            "type": "array",
+                            "items": {
+                              "type": "string"
+                            }
+                          }
+                        }
+                      },
+                      "found": {
+                        "type": "boolean",
+                        "enum": [
+                          true
+                        ],
+                        "description": "The sandbox was lost, or the store had forgotten it, and its node has reported it."
+                      },
+                      "cause": {
+                        "type": "string",
+                        "enum": [
+                          "requested",
+                          "timeout",
+                          "client_gone",
+                          "start_failed",
+                          "overdue",
+                          "node_says_gone",
+                          "exited",
+                          "node_shutdown",
+                          "unknown"
+                        ],
+                        "description": "Why it was killed."
+                      },
+                      "execution": {
+                        "type": "object",
+                        "required": [
+                          "started_at",
+                          "vcpu_count",
+                          "memory_mb",
+                          "execution_time"
+                        ],
+                        "description": "The execution that a pause or a kill ended.",
+                        "properties": {
+                          "started_at": {
+                            "type": "string",
+                            "format": "date-time"
+                          },
+                          "vcpu_count": {
+                            "type": "integer",
+                            "format": "int32"
+                          },
+                          "memory_mb": {
+                            "type": "integer",
+                            "format": "int32"
+                          },
+                          "execution_time": {
+                            "type": "integer",
+                            "format": "int64",
+                            "description": "Milliseconds."
+                          }
+                        }
+                      }
+                    }
+                  },
+                  "sandboxId": {
+                    "type": "string"
+                  },
+                  "sandboxExecutionId": {
+                    "type": "string"
+                  },
+                  "sandboxTemplateId": {
+                    "type": "string"
+                  },
+                  "sandboxBuildId": {
+                    "type": "string",
+                    "description": "The template's id; templates have no builds of their own yet."
+                  },
+                  "sandboxTeamId": {
+                    "type": "string"
+                  },
+                  "metadataRevision": {
+                    "type": "integer",
+                    "format": "int64",
+                    "description": "The metadata's revision at that moment."
+                  },
+                  "apiKeyId": {
+                    "type": "string",
+                    "description": "Whose request it was; absent where nobody asked."
+                  }
+                }
+              }
+            }
+          },
+          "text/event-stream": {
+            "schema": {
+              "type": "string"
             }
           }
         }
@@ -7824,6 +9013,306 @@ const document = {
                 "path": {
                   "type": "string"
                 }
+              }
+            }
+          }
+        }
+      },
+      "SandboxEventType": {
+        "type": "string",
+        "enum": [
+          "sandbox.lifecycle.created",
+          "sandbox.lifecycle.updated",
+          "sandbox.lifecycle.paused",
+          "sandbox.lifecycle.resumed",
+          "sandbox.lifecycle.checkpointed",
+          "sandbox.lifecycle.killed",
+          "sandbox.lifecycle.lost"
+        ]
+      },
+      "SandboxEvent": {
+        "type": "object",
+        "required": [
+          "version",
+          "id",
+          "type",
+          "timestamp",
+          "eventData",
+          "sandboxId",
+          "sandboxExecutionId",
+          "sandboxTemplateId",
+          "sandboxBuildId",
+          "sandboxTeamId",
+          "metadataRevision"
+        ],
+        "properties": {
+          "version": {
+            "type": "string",
+            "enum": [
+              "v2"
+            ]
+          },
+          "id": {
+            "type": "string",
+            "description": "Decimal digits; grows with every event of the team."
+          },
+          "type": {
+            "type": "string",
+            "enum": [
+              "sandbox.lifecycle.created",
+              "sandbox.lifecycle.updated",
+              "sandbox.lifecycle.paused",
+              "sandbox.lifecycle.resumed",
+              "sandbox.lifecycle.checkpointed",
+              "sandbox.lifecycle.killed",
+              "sandbox.lifecycle.lost"
+            ]
+          },
+          "timestamp": {
+            "type": "string",
+            "format": "date-time",
+            "description": "By the store's clock."
+          },
+          "eventData": {
+            "type": "object",
+            "properties": {
+              "sandbox_metadata": {
+                "allOf": [
+                  {
+                    "type": "object",
+                    "additionalProperties": {
+                      "type": "string"
+                    }
+                  }
+                ],
+                "description": "The metadata at that moment; absent where one field was updated."
+              },
+              "metadata_delta": {
+                "type": "object",
+                "additionalProperties": {
+                  "type": "string",
+                  "nullable": true
+                },
+                "description": "What an edit of the metadata changed; null for a key that it removed."
+              },
+              "set_timeout": {
+                "type": "string",
+                "format": "date-time",
+                "description": "The new end time."
+              },
+              "network_egress": {
+                "type": "object",
+                "required": [
+                  "allowed_cidrs",
+                  "denied_cidrs",
+                  "allowed_domains"
+                ],
+                "description": "The new network rules.",
+                "properties": {
+                  "allowed_cidrs": {
+                    "type": "array",
+                    "items": {
+                      "type": "string"
+                    }
+                  },
+                  "denied_cidrs": {
+                    "type": "array",
+                    "items": {
+                      "type": "string"
+                    }
+                  },
+                  "allowed_domains": {
+                    "type": "array",
+                    "items": {
+                      "type": "string"
+                    }
+                  }
+                }
+              },
+              "found": {
+                "type": "boolean",
+                "enum": [
+                  true
+                ],
+                "description": "The sandbox was lost, or the store had forgotten it, and its node has reported it."
+              },
+              "cause": {
+                "type": "string",
+                "enum": [
+                  "requested",
+                  "timeout",
+                  "client_gone",
+                  "start_failed",
+                  "overdue",
+                  "node_says_gone",
+                  "exited",
+                  "node_shutdown",
+                  "unknown"
+                ],
+                "description": "Why it was killed."
+              },
+              "execution": {
+                "type": "object",
+                "required": [
+                  "started_at",
+                  "vcpu_count",
+                  "memory_mb",
+                  "execution_time"
+                ],
+                "description": "The execution that a pause or a kill ended.",
+                "properties": {
+                  "started_at": {
+                    "type": "string",
+                    "format": "date-time"
+                  },
+                  "vcpu_count": {
+                    "type": "integer",
+                    "format": "int32"
+                  },
+                  "memory_mb": {
+                    "type": "integer",
+                    "format": "int32"
+                  },
+                  "execution_time": {
+                    "type": "integer",
+                    "format": "int64",
+                    "description": "Milliseconds."
+                  }
+                }
+              }
+            }
+          },
+          "sandboxId": {
+            "type": "string"
+          },
+          "sandboxExecutionId": {
+            "type": "string"
+          },
+          "sandboxTemplateId": {
+            "type": "string"
+          },
+          "sandboxBuildId": {
+            "type": "string",
+            "description": "The template's id; templates have no builds of their own yet."
+          },
+          "sandboxTeamId": {
+            "type": "string"
+          },
+          "metadataRevision": {
+            "type": "integer",
+            "format": "int64",
+            "description": "The metadata's revision at that moment."
+          },
+          "apiKeyId": {
+            "type": "string",
+            "description": "Whose request it was; absent where nobody asked."
+          }
+        }
+      },
+      "SandboxEventData": {
+        "type": "object",
+        "properties": {
+          "sandbox_metadata": {
+            "allOf": [
+              {
+                "type": "object",
+                "additionalProperties": {
+                  "type": "string"
+                }
+              }
+            ],
+            "description": "The metadata at that moment; absent where one field was updated."
+          },
+          "metadata_delta": {
+            "type": "object",
+            "additionalProperties": {
+              "type": "string",
+              "nullable": true
+            },
+            "description": "What an edit of the metadata changed; null for a key that it removed."
+          },
+          "set_timeout": {
+            "type": "string",
+            "format": "date-time",
+            "description": "The new end time."
+          },
+          "network_egress": {
+            "type": "object",
+            "required": [
+              "allowed_cidrs",
+              "denied_cidrs",
+              "allowed_domains"
+            ],
+            "description": "The new network rules.",
+            "properties": {
+              "allowed_cidrs": {
+                "type": "array",
+                "items": {
+                  "type": "string"
+                }
+              },
+              "denied_cidrs": {
+                "type": "array",
+                "items": {
+                  "type": "string"
+                }
+              },
+              "allowed_domains": {
+                "type": "array",
+                "items": {
+                  "type": "string"
+                }
+              }
+            }
+          },
+          "found": {
+            "type": "boolean",
+            "enum": [
+              true
+            ],
+            "description": "The sandbox was lost, or the store had forgotten it, and its node has reported it."
+          },
+          "cause": {
+            "type": "string",
+            "enum": [
+              "requested",
+              "timeout",
+              "client_gone",
+              "start_failed",
+              "overdue",
+              "node_says_gone",
+              "exited",
+              "node_shutdown",
+              "unknown"
+            ],
+            "description": "Why it was killed."
+          },
+          "execution": {
+            "type": "object",
+            "required": [
+              "started_at",
+              "vcpu_count",
+              "memory_mb",
+              "execution_time"
+            ],
+            "description": "The execution that a pause or a kill ended.",
+            "properties": {
+              "started_at": {
+                "type": "string",
+                "format": "date-time"
+              },
+              "vcpu_count": {
+                "type": "integer",
+                "format": "int32"
+              },
+              "memory_mb": {
+                "type": "integer",
+                "format": "int32"
+              },
+              "execution_time": {
+                "type": "integer",
+                "format": "int64",
+                "description": "Milliseconds."
               }
             }
           }

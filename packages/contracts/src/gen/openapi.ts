@@ -320,6 +320,56 @@ export interface paths {
         patch: operations["patchSandboxMetadata"];
         trace?: never;
     };
+    "/events/sandboxes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What happened to the team's sandboxes, to read or to follow
+         * @description Every effective edit and every change of state that shows to the outside is an event, written in the same step as
+         *     the change. Ids only grow. A team's last 100,000 events are kept, of the last 7 days and up to 64 MiB of them.
+         *
+         *     With `Accept: text/event-stream` the answer is the same live, oldest first, as server-sent events: from the id in
+         *     `Last-Event-ID` or `after` on, else from now on. `id` is the event's, `event` its type, `data` the JSON. A comment
+         *     comes every 15 s. A reader that takes nothing for 10 s is cut off, and every stream ends after an hour: whoever
+         *     resumes with the last id misses nothing. When events after that id are no longer kept, an event `gap` says so.
+         *     `offset`, `limit` and `orderAsc` have no meaning then.
+         */
+        get: operations["listSandboxEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/events/sandboxes/{sandboxID}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As `i` and 20 lower-case letters or digits; the older `id-client` form is accepted. */
+                sandboxID: components["parameters"]["SandboxID"];
+            };
+            cookie?: never;
+        };
+        /**
+         * What happened to one sandbox, also one that is gone
+         * @description As `GET /events/sandboxes`; a sandbox that is not known has no events.
+         */
+        get: operations["listEventsOfSandbox"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -671,6 +721,77 @@ export interface components {
             lifecycle?: components["schemas"]["Lifecycle"];
             volumeMounts?: components["schemas"]["VolumeMount"][];
         };
+        /** @enum {string} */
+        SandboxEventType: "sandbox.lifecycle.created" | "sandbox.lifecycle.updated" | "sandbox.lifecycle.paused" | "sandbox.lifecycle.resumed" | "sandbox.lifecycle.checkpointed" | "sandbox.lifecycle.killed" | "sandbox.lifecycle.lost";
+        SandboxEvent: {
+            /** @enum {string} */
+            version: "v2";
+            /** @description Decimal digits; grows with every event of the team. */
+            id: string;
+            type: components["schemas"]["SandboxEventType"];
+            /**
+             * Format: date-time
+             * @description By the store's clock.
+             */
+            timestamp: string;
+            eventData: components["schemas"]["SandboxEventData"];
+            sandboxId: string;
+            sandboxExecutionId: string;
+            sandboxTemplateId: string;
+            /** @description The template's id; templates have no builds of their own yet. */
+            sandboxBuildId: string;
+            sandboxTeamId: string;
+            /**
+             * Format: int64
+             * @description The metadata's revision at that moment.
+             */
+            metadataRevision: number;
+            /** @description Whose request it was; absent where nobody asked. */
+            apiKeyId?: string;
+        };
+        SandboxEventData: {
+            /** @description The metadata at that moment; absent where one field was updated. */
+            sandbox_metadata?: components["schemas"]["Metadata"];
+            /** @description What an edit of the metadata changed; null for a key that it removed. */
+            metadata_delta?: {
+                [key: string]: string | null;
+            };
+            /**
+             * Format: date-time
+             * @description The new end time.
+             */
+            set_timeout?: string;
+            /** @description The new network rules. */
+            network_egress?: {
+                allowed_cidrs: string[];
+                denied_cidrs: string[];
+                allowed_domains: string[];
+            };
+            /**
+             * @description The sandbox was lost, or the store had forgotten it, and its node has reported it.
+             * @enum {boolean}
+             */
+            found?: true;
+            /**
+             * @description Why it was killed.
+             * @enum {string}
+             */
+            cause?: "requested" | "timeout" | "client_gone" | "start_failed" | "overdue" | "node_says_gone" | "exited" | "node_shutdown" | "unknown";
+            /** @description The execution that a pause or a kill ended. */
+            execution?: {
+                /** Format: date-time */
+                started_at: string;
+                /** Format: int32 */
+                vcpu_count: number;
+                /** Format: int32 */
+                memory_mb: number;
+                /**
+                 * Format: int64
+                 * @description Milliseconds.
+                 */
+                execution_time: number;
+            };
+        };
     };
     responses: {
         /** @description Running, and ready for commands. */
@@ -699,6 +820,18 @@ export interface components {
             };
             content: {
                 "application/json": components["schemas"]["MetadataState"];
+            };
+        };
+        /** @description A page, newest first unless `orderAsc` says otherwise; or the events as they come. */
+        SandboxEvents: {
+            headers: {
+                /** @description What to give as `after` for the next page; absent on the last one. */
+                "X-Next-Token"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["SandboxEvent"][];
+                "text/event-stream": string;
             };
         };
         /** @description The request does not make sense; nothing changed. */
@@ -809,6 +942,17 @@ export interface components {
          *     and the whole URL-encoded once more.
          */
         MetadataFilter: string;
+        /** @description Events to leave out at the beginning. */
+        EventOffset: number;
+        EventLimit: number;
+        /** @description Oldest first instead of newest first. */
+        EventOrder: boolean;
+        /** @description Only events of these types, joined with commas or given several times; all when absent. */
+        EventTypes: components["schemas"]["SandboxEventType"][];
+        /** @description Only events beyond the one with this id, in the order asked for. */
+        EventAfter: string;
+        /** @description The id after which a stream goes on; counts before `after`. */
+        LastEventID: string;
     };
     requestBodies: {
         NewSandbox: {
@@ -1424,6 +1568,70 @@ export interface operations {
             };
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listSandboxEvents: {
+        parameters: {
+            query?: {
+                /** @description Events to leave out at the beginning. */
+                offset?: components["parameters"]["EventOffset"];
+                limit?: components["parameters"]["EventLimit"];
+                /** @description Oldest first instead of newest first. */
+                orderAsc?: components["parameters"]["EventOrder"];
+                /** @description Only events of these types, joined with commas or given several times; all when absent. */
+                types?: components["parameters"]["EventTypes"];
+                /** @description Only events beyond the one with this id, in the order asked for. */
+                after?: components["parameters"]["EventAfter"];
+            };
+            header?: {
+                /** @description The id after which a stream goes on; counts before `after`. */
+                "Last-Event-ID"?: components["parameters"]["LastEventID"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["SandboxEvents"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listEventsOfSandbox: {
+        parameters: {
+            query?: {
+                /** @description Events to leave out at the beginning. */
+                offset?: components["parameters"]["EventOffset"];
+                limit?: components["parameters"]["EventLimit"];
+                /** @description Oldest first instead of newest first. */
+                orderAsc?: components["parameters"]["EventOrder"];
+                /** @description Only events of these types, joined with commas or given several times; all when absent. */
+                types?: components["parameters"]["EventTypes"];
+                /** @description Only events beyond the one with this id, in the order asked for. */
+                after?: components["parameters"]["EventAfter"];
+            };
+            header?: {
+                /** @description The id after which a stream goes on; counts before `after`. */
+                "Last-Event-ID"?: components["parameters"]["LastEventID"];
+            };
+            path: {
+                /** @description As `i` and 20 lower-case letters or digits; the older `id-client` form is accepted. */
+                sandboxID: components["parameters"]["SandboxID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["SandboxEvents"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerError"];
             503: components["responses"]["Unavailable"];
