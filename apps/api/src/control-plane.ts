@@ -21,6 +21,7 @@ import { noPush } from "./push/no-push.ts";
 import { createNodeUpdates } from "./push/node-updates.ts";
 import { createPusher } from "./push/pusher.ts";
 import { createWriteBack } from "./push/write-back.ts";
+import { createVerification } from "./recovery/verification.ts";
 import type { Services } from "./services.ts";
 import { createStoreClock } from "./store-clock.ts";
 
@@ -73,7 +74,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const clock = await createStoreClock(store);
   const writeBack = createWriteBack(store, logger);
   const pushed = { messages: 0, updates: 0 };
-  const directory = createNodeDirectory({ store, logger, connect: connectNode });
+  const directory = createNodeDirectory({ store, logger, leaseMs: timing.leaseMs, connect: connectNode });
   await directory.refresh();
   const listeners = new Set<(sandboxId: string) => void>();
   const ending = createEnding({
@@ -95,6 +96,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     pusher: options.push === "off" ? noPush : createPusher(directory, writeBack, clock),
     ending,
     eventStreams,
+    verification: createVerification({ store, clock, leaseMs: timing.leaseMs, logger }),
     logger,
     limits,
     templateLimits: options.templateLimits ?? {},
@@ -104,10 +106,26 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   };
 
   const rest = await createApi(services);
-  const registry = await createRegistry({ store, directory, clusterToken, leaseMs: timing.leaseMs, logger });
+  const reconciler = createReconciler(services);
+  const registry = await createRegistry({
+    store,
+    directory,
+    clusterToken,
+    leaseMs: timing.leaseMs,
+    logger,
+    // After a restart of everything it is the nodes that come last.
+    onRegistered: async (nodeId) => {
+      if (!services.verification.hasReported(nodeId, await store.epoch())) reconciler.wake();
+    },
+  });
+  // Edits wait for the first round of Lists in a new epoch.
+  const stopListening = store.onEpoch((epoch) => {
+    services.verification.enter(epoch);
+    reconciler.wake();
+  });
   const loops = [
     createLeaseWatch(services),
-    createReconciler(services),
+    reconciler,
     createEvictor(services),
     createOverdueSettler(services),
     ...(options.push === "off" ? [] : [createRepusher(services)]),
@@ -127,6 +145,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       for (const loop of loops) loop.start();
     },
     async close() {
+      stopListening();
       const stopped = Promise.all(loops.map((loop) => loop.stop()));
       eventStreams.close();
       await Promise.all([rest.close(), registry.close()]);

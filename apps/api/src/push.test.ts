@@ -146,12 +146,22 @@ test("with the push off an edit is answered after its commit, and no node hears 
   expect(cluster.node.messages).toBe(0);
 });
 
-test("in a new epoch an edit is not answered with 200 before the node has confirmed it in that epoch", async () => {
-  await using cluster = await startCluster({ loops: false, timing: { confirmMs: 300 } });
+test("in a new epoch an edit waits for its node's report, and has no 200 before the node has confirmed it in that epoch", async () => {
+  await using cluster = await startCluster({ timing: { confirmMs: 300 } });
   const id = await cluster.create({ metadata: { a: "1" } });
-  await cluster.store.raiseEpoch((await cluster.store.epoch()) + 1);
+  const reporting = gate();
+  cluster.node.hooks.list = () => reporting.opened;
   cluster.node.hooks.update = () => new Promise(() => {});
-  expect((await cluster.patch(id, { a: "1" })).status).toBe(202);
+  await cluster.store.raiseEpoch((await cluster.store.epoch()) + 1);
+  // Also one that would change nothing: the node may hold something else by now.
+  const early = await cluster.patch(id, { a: "1" });
+  expect([early.status, early.headers.get("retry-after")]).toEqual([503, "1"]);
+  expect((await cluster.call("GET", `/sandboxes/${id}/metadata`)).status).toBe(503);
+  expect((await cluster.call("GET", `/sandboxes/${id}`)).status).toBe(200);
+  expect(cluster.node.arrived).toEqual([]);
+
+  reporting.open();
+  await eventually(async () => expect((await cluster.patch(id, { a: "2" })).status).toBe(202));
   delete cluster.node.hooks.update;
-  expect((await cluster.patch(id, { a: "1" })).status).toBe(200);
+  await eventually(async () => expect((await cluster.patch(id, { a: "2" })).status).toBe(200));
 });

@@ -7,6 +7,7 @@ import type { EventStreams } from "./events/streams.ts";
 import type { NodeDirectory } from "./nodes/directory.ts";
 import type { Limits, Timing } from "./options.ts";
 import type { Pusher } from "./push/pusher.ts";
+import type { Verification } from "./recovery/verification.ts";
 import type { StoreClock } from "./store-clock.ts";
 
 /** What handlers and loops work with. */
@@ -18,6 +19,7 @@ export interface Services {
   readonly pusher: Pusher;
   readonly ending: Ending;
   readonly eventStreams: EventStreams;
+  readonly verification: Verification;
   readonly logger: Logger;
   readonly limits: Limits;
   /** What is said about templates, by id or alias. */

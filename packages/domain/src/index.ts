@@ -20,6 +20,7 @@ export {
   type Metadata,
   type MetadataDelta,
   mergeMetadata,
+  mergeOwnOver,
   metadataHash,
   metadataLimits,
   metadataToObject,
@@ -38,6 +39,16 @@ export {
   isNamePattern,
   parseEgressPolicy,
 } from "./network.ts";
+export {
+  type FoundFields,
+  type HeardNode,
+  type LiveFields,
+  notVerified,
+  type OwnEdits,
+  reachOf,
+  type Taken,
+  takeFound,
+} from "./recovery.ts";
 export { type Epoch, type Micros, nextEpoch, nextRevision, type Revision } from "./revision.ts";
 export type {
   ApiKey,

@@ -73,6 +73,28 @@ export function applyMetadataDelta(current: Metadata, delta: MetadataDelta): { m
   return result;
 }
 
+/**
+ * Own edits over a map that came to light later: own ones win. Of the other entries those stay, in their order, that the
+ * limits leave room for.
+ */
+export function mergeOwnOver(found: Metadata, own: MetadataDelta): Metadata {
+  const merged = new Map<string, string>();
+  let bytes = 0;
+  const add = (key: string, value: string) => {
+    merged.set(key, value);
+    bytes += utf8Length(key) + utf8Length(value);
+  };
+  for (const [key, value] of own) {
+    if (value !== null) add(key, value);
+  }
+  for (const [key, value] of found) {
+    const fits =
+      merged.size < metadataLimits.keys && bytes + utf8Length(key) + utf8Length(value) <= metadataLimits.totalBytes;
+    if (!own.has(key) && fits) add(key, value);
+  }
+  return merged;
+}
+
 /** @throws `invalid_argument` when there are too many keys or too many bytes. */
 export function checkMetadataLimits(metadata: Metadata): void {
   if (metadata.size > metadataLimits.keys) {

@@ -65,8 +65,10 @@ export interface SandboxRecord extends SandboxIdentity {
   /** The value is the end of the sandbox's life; for a paused one, when it was paused. */
   readonly endTime: LiveField<Micros>;
   readonly egress: LiveField<EgressPolicy>;
-  /** The epoch in which the record was last written or verified. */
+  /** The epoch in which the record was last verified, or made: in any other one it takes no edit. */
   readonly epoch: Epoch;
+  /** Whether every node has reported in that epoch; until then edits with a condition, and starts, wait. */
+  readonly fullyVerified: boolean;
   /** The boot of the node's process that last confirmed; absent before the first confirmation. */
   readonly bootId?: string;
 }

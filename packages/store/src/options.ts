@@ -17,6 +17,12 @@ export const defaultPushGraceMs = 1000;
 /** How long an operation id is known, in ms: 10 minutes and some. */
 export const operationKeptMs = 11 * 60_000;
 
+/**
+ * What a record may be given before every node has reported, as one edit: keys, and the bytes of what a store writes of
+ * it. More waits for the nodes.
+ */
+export const ownEditLimits = { keys: 1024, bytes: 512 * 1024 } as const;
+
 /** How long a removed execution is remembered, in ms: 24 h and some. */
 export const tombstoneKeptMs = 48 * 3_600_000;
 

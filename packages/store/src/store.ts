@@ -31,6 +31,8 @@ export interface SandboxStore {
   describe(): StoreDescription;
   /** The incarnation of the store that this connection has verified. */
   epoch(): Promise<Epoch>;
+  /** Calls `listener` with every further epoch, as soon as this process learns of it. Answers how to stop that. */
+  onEpoch(listener: (epoch: Epoch) => void): () => void;
   /** The store's clock; as one process sees it, it never steps back. */
   now(): Promise<Micros>;
   /**
@@ -74,28 +76,42 @@ export interface SandboxStore {
    * Compare-and-set on execution and state; `mayBecome` holds for every pair. A start (`next`) has a new start time, and
    * nothing is applied yet. Becoming `running` makes the fields due for a push that `confirmed` (or what was confirmed
    * before) does not cover; a paused sandbox's end time is the time at which it was paused.
-   * @throws `not_found`; `conflict` when execution or state differ (the message names the state); `quota_exceeded`.
+   * @throws `not_found`; `conflict` when execution or state differ (the message names the state); `quota_exceeded`;
+   * `unavailable` for a start of what is not fully verified.
    */
   transition(change: Transition): Promise<SandboxRecord>;
   /**
    * Removes the record and leaves a tombstone for its execution, if the execution is still the record's; also leaves one
    * if there is no record, for then nothing newer can exist. Idempotent. Answers whether a record was removed. What was
    * seen running and was not `killing` yet is told of as killed, with the given cause.
+   * @throws `unavailable` when the record is not verified: a node may know of a newer execution.
    */
   remove(execution: ExecutionKey, why?: Why): Promise<boolean>;
   /** Whether this execution was removed. Tombstones are kept for at least 24 h. */
   isTombstoned(sandboxId: string, executionId: string): Promise<boolean>;
-  /** Takes a sandbox over from its node's manifest, if the store knows neither it nor a tombstone of the execution. */
-  adopt(sandbox: AdoptedSandbox): Promise<"adopted" | "known" | "tombstoned">;
+  /**
+   * Takes from a node's manifest what the store has forgotten: the sandbox, if it knows neither it nor a tombstone of the
+   * execution; a newer execution; and live fields at revisions that the record does not know (see `takeFound` of the
+   * domain). `merged`: own edits of this epoch went over what the node held. Verifies nothing.
+   * @throws `unavailable` when the epoch is not the store's.
+   */
+  adopt(sandbox: AdoptedSandbox): Promise<AdoptOutcome>;
+  /**
+   * Says of records from before the epoch that what is needed has been heard of them. Records of another execution, and
+   * those that know as much already, stay as they are.
+   * @throws `unavailable` when the epoch is not the store's.
+   */
+  verify(epoch: Epoch, records: readonly Verification[]): Promise<void>;
 
   // Live edits
 
   /**
-   * In this order: team → operation id (a replay ends here) → epoch → state → `If-Match` → merge the delta into what is
-   * stored → limits → revision, index, "push due". An edit without effect keeps the revision. Operation ids are known for
-   * at least 10 minutes; `newOperationId` of the domain makes ones that are cheap to keep.
+   * In this order: team → operation id (a replay ends here) → epoch → verified → state → `If-Match` → merge the delta into
+   * what is stored → limits → revision, index, "push due". An edit without effect keeps the revision, unless the record is
+   * not fully verified: then it is kept like any other, to go over what a late node brings. Operation ids are known for at
+   * least 10 minutes; `newOperationId` of the domain makes ones that are cheap to keep.
    * @throws `not_found`, also while it is being created; `conflict` while it is being killed; `precondition_failed`; `invalid_argument` at the limits;
-   * `unavailable` when the epoch is not the store's.
+   * `unavailable` when the epoch is not the store's or the record is not verified in it, with `ifMatch` not fully.
    */
   editMetadata(edit: MetadataEdit): Promise<LiveCommit>;
   /**
@@ -128,7 +144,7 @@ export interface SandboxStore {
   listEnded(limit: number): Promise<SandboxRecord[]>;
   /**
    * Takes one of them to `killing` (or `pausing`) if, in the same step and by the store's clock, it is still running and
-   * its end time has still passed; `undefined` when it was extended meanwhile.
+   * its end time has still passed; `undefined` when it was extended meanwhile, or may have been: while not verified.
    */
   claimEnded(
     execution: ExecutionKey,
@@ -165,7 +181,10 @@ export interface SandboxStore {
   renewLease(node: Omit<NodeRecord, "leaseExpiresAt">, leaseMs: number): Promise<NodeRecord>;
   /** Every node that was ever registered and not forgotten; a run-out lease shows in `leaseExpiresAt`. */
   listNodes(): Promise<NodeRecord[]>;
+  /** The operator vouches that nothing runs there any more. Until it registers again; it need not ever have. */
   forgetNode(nodeId: string): Promise<void>;
+  /** What `forgetNode` was told. */
+  listForgottenNodes(): Promise<string[]>;
 }
 
 export interface StoreDescription {
@@ -203,6 +222,16 @@ export interface AdoptedSandbox extends SandboxIdentity {
   readonly endTime: { readonly value: Micros; readonly revision: Revision };
   readonly egress: { readonly value: EgressPolicy; readonly revision: Revision };
   readonly epoch: Epoch;
+}
+
+export type AdoptOutcome = "adopted" | "merged" | "known" | "tombstoned";
+
+/** What has been heard of a record in an epoch. */
+export interface Verification extends ExecutionKey {
+  /** Its own node has reported; otherwise that was forgotten, and nothing is known of what it holds. */
+  readonly ownNode: "reported" | "forgotten";
+  /** Every other node has reported; otherwise the leases of those that have not have run out. */
+  readonly fully: boolean;
 }
 
 export interface Transition extends ExecutionKey, Why {

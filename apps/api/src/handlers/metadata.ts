@@ -2,6 +2,7 @@ import {
   CastellanError,
   metadataToObject,
   newOperationId,
+  notVerified,
   parseMetadataDelta,
   parseSandboxId,
   type Revision,
@@ -19,6 +20,8 @@ export function metadataHandlers({
   return {
     async getSandboxMetadata({ params }, { teamId }) {
       const record = await findSandbox(store, teamId, params.sandboxID);
+      // Until then the store may have forgotten what was acknowledged.
+      if (record.epoch !== (await store.epoch())) throw notVerified(record.sandboxId);
       return { status: 200, ...present(record, pusher.applied(record, "metadata")) };
     },
 

@@ -7,9 +7,7 @@ const atOnce = 16;
  * Keeps the nodes, the clock and `lost` up to date. A sandbox whose node's lease has run out is lost, not gone: it
  * revives when the node reports it again.
  */
-export function createLeaseWatch({ store, directory, clock, timing, logger }: Services): Loop {
-  // While no control plane was there no node could renew its lease; each gets the time of one to find this process.
-  const patientUntil = performance.now() + timing.leaseMs;
+export function createLeaseWatch({ store, directory, clock, verification, timing, logger }: Services): Loop {
   return createLoop({
     name: "leases",
     everyMs: timing.nodesEveryMs,
@@ -17,7 +15,8 @@ export function createLeaseWatch({ store, directory, clock, timing, logger }: Se
     async run() {
       await clock.sync();
       await directory.refresh();
-      if (performance.now() < patientUntil) return;
+      // While no control plane or no store was there no node could renew its lease.
+      if (!verification.patienceIsOver) return;
       const now = clock.now();
       const silent = directory.all().filter(({ record }) => record.leaseExpiresAt <= now);
       for (const { nodeId, record: node } of silent) {

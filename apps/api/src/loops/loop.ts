@@ -4,6 +4,8 @@ import { createPerNode, type PerNode } from "./per-node.ts";
 /** Something that is done again and again, one run at a time. */
 export interface Loop {
   start(): void;
+  /** Has the next run begin at once, or right after the one that is under way. */
+  wake(): void;
   /** Waits for the run that is under way, and for what it began. */
   stop(): Promise<void>;
   /** One run and what it begins, for who drives the loop by hand. @throws what the run throws. */
@@ -13,7 +15,7 @@ export interface Loop {
 export interface LoopOptions {
   readonly name: string;
   /** Between the end of one run and the start of the next, in milliseconds. */
-  readonly everyMs: number;
+  readonly everyMs: number | (() => number);
   readonly logger: Logger;
   /** `nodes` is for what may take long: a run that waits for a slow node would hold up all others. */
   readonly run: (nodes: PerNode, signal: AbortSignal) => Promise<void>;
@@ -25,10 +27,18 @@ export function createLoop({ name, everyMs, logger, run }: LoopOptions): Loop {
   const nodes = createPerNode();
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> | undefined;
+  let woken = false;
   let complaint = { text: "", at: 0 };
 
   return {
     start: () => schedule(0),
+    wake() {
+      if (running === undefined && timer === undefined) return;
+      woken = true;
+      if (timer === undefined) return;
+      clearTimeout(timer);
+      schedule(0);
+    },
     async stop() {
       stopping.abort();
       clearTimeout(timer);
@@ -44,7 +54,9 @@ export function createLoop({ name, everyMs, logger, run }: LoopOptions): Loop {
   function schedule(afterMs: number): void {
     if (stopping.signal.aborted) return;
     timer = setTimeout(() => {
-      running = runLogged().finally(() => schedule(everyMs));
+      timer = undefined;
+      woken = false;
+      running = runLogged().finally(() => schedule(woken ? 0 : typeof everyMs === "number" ? everyMs : everyMs()));
     }, afterMs);
   }
 

@@ -26,6 +26,8 @@ export function createOverdueSettler({ store, ending, directory, clock, timing, 
   });
 
   async function settle(record: SandboxRecord): Promise<void> {
+    // The store may have forgotten that a start succeeded and was answered: first its node has its say.
+    if (record.state === "creating" && record.epoch !== (await store.epoch())) return;
     switch (record.state) {
       case "killing":
         return ending.finish(record, "overdue");

@@ -22,11 +22,13 @@ export function createRepusher({ store, pusher, directory, clock, timing, logger
   });
 
   async function push(record: SandboxRecord, epoch: Epoch): Promise<void> {
+    const { teamId, sandboxId, executionId } = record;
+    // Its node may hold more than the record; the store brings it forward once it is verified.
+    if (record.epoch !== epoch) return store.deferPush({ teamId, sandboxId, executionId }, timing.leaseMs);
     const behind = liveFields.filter((field) => record[field].applied < record[field].revision);
     const node = await directory.find(record.nodeId);
     const answers = node !== undefined && node.record.leaseExpiresAt > clock.now();
     if (answers && (await pusher.resend(record, behind, epoch, timing.confirmMs))) return;
-    const { teamId, sandboxId, executionId } = record;
     await store.deferPush({ teamId, sandboxId, executionId }, answers ? timing.confirmMs : timing.leaseMs / 2);
   }
 

@@ -22,6 +22,7 @@ test("a node that registers while the store is asked for all nodes is not taken 
   const directory = createNodeDirectory({
     store,
     logger,
+    leaseMs: 60_000,
     connect: ({ address }) => ({ client: connectToNode(address, clusterToken), updates }),
   });
   const refreshed = directory.refresh();
@@ -47,6 +48,7 @@ test("a closed directory says that it cannot say, not that a node was forgotten"
   const directory = createNodeDirectory({
     store: cluster.store,
     logger,
+    leaseMs: 60_000,
     connect: ({ address }) => ({ client: connectToNode(address, clusterToken), updates }),
   });
   expect(await directory.find("node1")).toBeDefined();

@@ -38,10 +38,12 @@ export interface NodeDirectory {
 export interface DirectoryOptions {
   readonly store: SandboxStore;
   readonly logger: Logger;
+  /** Of a node whose registration the store has lost, in milliseconds. */
+  readonly leaseMs: number;
   readonly connect: (record: NodeRecord) => { readonly client: NodeClient; readonly updates: NodeUpdates };
 }
 
-export function createNodeDirectory({ store, logger, connect }: DirectoryOptions): NodeDirectory {
+export function createNodeDirectory({ store, logger, leaseMs, connect }: DirectoryOptions): NodeDirectory {
   const nodes = new Map<string, KnownNode>();
   let refreshing: Promise<void> | undefined;
   let closed = false;
@@ -91,12 +93,21 @@ export function createNodeDirectory({ store, logger, connect }: DirectoryOptions
     const records = await store.listNodes();
     const present = new Set(records.map((record) => record.nodeId));
     for (const record of records) directory.note(record);
-    for (const node of nodes.values()) {
-      // One that registered here while the store was asked is not in its answer yet.
-      if (present.has(node.nodeId) || !before.has(node.nodeId)) continue;
-      logger.info({ nodeId: node.nodeId }, "node forgotten");
-      disconnect(node);
-      nodes.delete(node.nodeId);
+    // One that registered here while the store was asked is not in its answer yet.
+    const missing = [...nodes.values()].filter(({ nodeId }) => !present.has(nodeId) && before.has(nodeId));
+    if (missing.length === 0) return;
+    const forgotten = new Set(await store.listForgottenNodes());
+    for (const node of missing) {
+      if (forgotten.has(node.nodeId)) {
+        logger.info({ nodeId: node.nodeId }, "node forgotten");
+        disconnect(node);
+        nodes.delete(node.nodeId);
+      } else {
+        // Not forgotten by the operator but by the store: what it runs must be waited for.
+        const { leaseExpiresAt: _lease, ...record } = node.record;
+        directory.note(await store.renewLease(record, leaseMs));
+        logger.warn({ nodeId: node.nodeId }, "the store had lost a node's registration");
+      }
     }
   }
 

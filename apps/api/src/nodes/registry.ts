@@ -17,6 +17,8 @@ export interface RegistryOptions {
   readonly clusterToken: string;
   readonly leaseMs: number;
   readonly logger: Logger;
+  /** Called with every registration that was stored. */
+  readonly onRegistered: (nodeId: string) => Promise<void>;
 }
 
 /** Far above a registration with as many templates as it may name. */
@@ -34,7 +36,8 @@ export async function createRegistry(options: RegistryOptions): Promise<RpcServe
   });
 }
 
-async function register({ store, directory, leaseMs, logger }: RegistryOptions, request: NodeRegisterRequest) {
+async function register(options: RegistryOptions, request: NodeRegisterRequest) {
+  const { store, directory, leaseMs, logger, onRegistered } = options;
   const node = readNode(request.node);
   let epoch = await store.epoch();
   // What a node holds from before this epoch must lie below it, or an old value would win over a new one. A node that
@@ -52,6 +55,7 @@ async function register({ store, directory, leaseMs, logger }: RegistryOptions, 
   const before = directory.peek(node.nodeId);
   const record = await store.renewLease(node, leaseMs);
   directory.note(record);
+  await onRegistered(node.nodeId);
   if (before?.record.bootId !== node.bootId) {
     logger.info({ nodeId: node.nodeId, bootId: node.bootId, address: node.address, epoch }, "node registered");
   }

@@ -29,8 +29,9 @@ export function createPusher(directory: NodeDirectory, writeBack: WriteBack, clo
     async confirm(record, field, epoch, waitMs) {
       const { revision } = record[field];
       const applied = pusher.applied(record, field);
-      // What a node confirmed in an earlier epoch proves nothing about this one.
-      if (record.epoch === epoch && applied >= revision) return { confirmed: true, applied };
+      // What a node confirmed in an earlier epoch proves nothing about this one, and its node may hold more than the record.
+      if (record.epoch !== epoch) return { confirmed: false, applied };
+      if (applied >= revision) return { confirmed: true, applied };
       const confirmed = await send(record, field, epoch, waitMs);
       return { confirmed, applied: Math.max(confirmed ? revision : 0, pusher.applied(record, field)) };
     },
@@ -38,7 +39,8 @@ export function createPusher(directory: NodeDirectory, writeBack: WriteBack, clo
       const held = await Promise.all(fields.map((field) => send(record, field, epoch, waitMs)));
       return held.every(Boolean);
     },
-    applied: (record, field) => Math.max(record[field].applied, writeBack.pending(record.executionId)?.[field] ?? 0),
+    applied: (record, field) =>
+      Math.max(record[field].applied, writeBack.pending(record.executionId, record.epoch)?.[field] ?? 0),
   };
   return pusher;
 

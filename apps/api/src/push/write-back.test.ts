@@ -43,10 +43,10 @@ describe("bringing confirmations into the store", () => {
     const [older, newer] = [await confirmation(5), await confirmation(7)];
     writeBack.note(newer);
     writeBack.note(older);
-    expect(writeBack.pending(newer.executionId)?.metadata).toBe(7);
+    expect(writeBack.pending(newer.executionId, newer.epoch)?.metadata).toBe(7);
     await writeBack.flushed();
     expect(steps).toEqual([[newer]]);
-    expect(writeBack.pending(newer.executionId)).toBeUndefined();
+    expect(writeBack.pending(newer.executionId, newer.epoch)).toBeUndefined();
   });
 
   test("what is confirmed while the store is busy goes in the next step, and is known all the while", async () => {
@@ -55,7 +55,7 @@ describe("bringing confirmations into the store", () => {
     writeBack.note(first);
     await vi.waitFor(() => expect(steps).toHaveLength(1));
     writeBack.note(second);
-    expect(writeBack.pending(first.executionId)?.metadata).toBe(6);
+    expect(writeBack.pending(first.executionId, first.epoch)?.metadata).toBe(6);
     busy.open();
     await writeBack.flushed();
     expect(steps).toEqual([[first], [second]]);

@@ -1,4 +1,4 @@
-import type { AppliedRevisions } from "@castellan/domain";
+import type { AppliedRevisions, Epoch } from "@castellan/domain";
 import type { Confirmation, SandboxStore } from "@castellan/store";
 import type { Logger } from "@castellan/telemetry";
 
@@ -8,8 +8,8 @@ import type { Logger } from "@castellan/telemetry";
  */
 export interface WriteBack {
   note(confirmation: Confirmation): void;
-  /** What the node of this execution has confirmed and the store may not know yet. */
-  pending(executionId: string): AppliedRevisions | undefined;
+  /** What the node of this execution has confirmed in this epoch and the store may not know yet. */
+  pending(executionId: string, epoch: Epoch): AppliedRevisions | undefined;
   /** Resolves once everything noted so far is in the store, or given up. */
   flushed(): Promise<void>;
   close(): Promise<void>;
@@ -36,7 +36,10 @@ export function createWriteBack(store: SandboxStore, logger: Logger): WriteBack 
       noted.set(confirmation.executionId, before === undefined ? confirmation : merge(before, confirmation));
       running ??= run();
     },
-    pending: (executionId) => (noted.get(executionId) ?? writing.get(executionId))?.applied,
+    pending(executionId, epoch) {
+      const confirmation = noted.get(executionId) ?? writing.get(executionId);
+      return confirmation?.epoch === epoch ? confirmation.applied : undefined;
+    },
     flushed: async () => running,
     async close() {
       closed = true;

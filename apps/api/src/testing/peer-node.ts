@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { createServer, type Http2Server, type ServerHttp2Session } from "node:http2";
-import { create } from "@bufbuild/protobuf";
+import { clone, create } from "@bufbuild/protobuf";
 import { NodeService, RegistryService } from "@castellan/contracts/node";
 import {
   type Deletion,
@@ -12,6 +12,8 @@ import {
   type SandboxLogEntry,
   type SandboxLogsRequest,
   type SandboxManifest,
+  SandboxManifestSchema,
+  SandboxMetadataUpdateSchema,
   type SandboxMetricsRequest,
   SandboxService,
   type SandboxUpdateRequest,
@@ -37,6 +39,7 @@ export interface PeerHooks {
   create?: (manifest: SandboxManifest) => Promise<void> | void;
   update?: (update: SandboxUpdateRequest) => Promise<void> | void;
   delete?: (executionId: string) => Promise<void> | void;
+  list?: (epoch: bigint) => Promise<void> | void;
   metrics?: (request: SandboxMetricsRequest) => Promise<void> | void;
   logs?: (request: SandboxLogsRequest) => Promise<void> | void;
 }
@@ -221,7 +224,10 @@ export class PeerNode {
         result: await this.#update(update),
       }),
       updateStream: (requests) => this.#stream(requests),
-      list: ({ epoch, includeManifests, acknowledgeDeletionsTo }) => {
+      list: async ({ epoch, includeManifests, acknowledgeDeletionsTo }) => {
+        await this.hooks.list?.(epoch);
+        if (epoch < this.#epoch) throw new ConnectError("an older epoch", Code.FailedPrecondition);
+        this.#epoch = epoch;
         if (acknowledgeDeletionsTo > this.acknowledgedTo) this.acknowledgedTo = acknowledgeDeletionsTo;
         return {
           bootId: this.bootId,
@@ -233,7 +239,7 @@ export class PeerNode {
               generation: manifest.generation,
               applied,
               metadataHash: new Uint8Array(metadataHash(metadata)),
-              ...(includeManifests ? { manifest } : {}),
+              ...(includeManifests ? { manifest: liveManifest(manifest, metadata, applied) } : {}),
             }),
           ),
           deletions: this.deletions.filter(({ sequence }) => sequence > this.acknowledgedTo),
@@ -315,4 +321,20 @@ export class PeerNode {
     if (egress && egress.revision > applied.egress) applied.egress = egress.revision;
     return result(UpdateOutcome.HELD, { ...applied });
   }
+}
+
+/** With the metadata as it is now; of the other fields the peer keeps revisions alone. */
+function liveManifest(
+  manifest: SandboxManifest,
+  metadata: ReadonlyMap<string, string>,
+  applied: PeerSandbox["applied"],
+): SandboxManifest {
+  const live = clone(SandboxManifestSchema, manifest);
+  live.metadata = create(SandboxMetadataUpdateSchema, {
+    entries: Object.fromEntries(metadata),
+    revision: applied.metadata,
+  });
+  if (live.endTime) live.endTime.revision = applied.endTime;
+  if (live.egress) live.egress.revision = applied.egress;
+  return live;
 }

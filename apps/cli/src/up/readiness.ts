@@ -49,7 +49,7 @@ export async function nodesReady(
 
 /**
  * Resolves when the nodes have reported the sandboxes that they took over: until then those of a node whose lease had run
- * out count as lost. A node that cannot account for one does not keep the installation from starting.
+ * out count as lost, and none takes an edit. A node that cannot account for one does not keep the installation from starting.
  */
 export async function sandboxesBack(
   store: SandboxStore,
@@ -59,8 +59,9 @@ export async function sandboxesBack(
   const deadline = performance.now() + reportWithinMs;
   while (performance.now() < deadline) {
     signal.throwIfAborted();
+    const epoch = await store.epoch();
     const records = await Promise.all(nodes.map(({ nodeId }) => store.listOnNode(nodeId)));
-    if (!records.flat().some(({ state }) => state === "lost")) return;
+    if (!records.flat().some((record) => record.state === "lost" || record.epoch !== epoch)) return;
     await sleep(lookEveryMs, undefined, { signal });
   }
 }

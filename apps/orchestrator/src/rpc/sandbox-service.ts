@@ -110,6 +110,9 @@ export function sandboxService(parts: SandboxServiceParts): ServiceImpl<typeof S
       const to = readNumber(request.acknowledgeDeletionsTo, "acknowledged sequence");
       if (to > 0) await sandboxes.acknowledgeDeletions(Math.min(to, toldTo));
       const { state } = journal;
+      const manifestsOf = new Set(request.manifestsOf);
+      const withManifest = (executionId: string) =>
+        request.includeManifests && (manifestsOf.size === 0 || manifestsOf.has(executionId));
       const describe = (execution: Execution): RunningSandbox => {
         const { sandboxId, executionId, generation, manifest, deadline } = execution;
         const held = state.held(sandboxId);
@@ -119,7 +122,7 @@ export function sandboxService(parts: SandboxServiceParts): ServiceImpl<typeof S
           generation: BigInt(generation),
           applied: appliedRevisions(held),
           metadataHash: hashOf(held.metadata.value),
-          ...(request.includeManifests ? { manifest: liveManifest(manifest, held, deadline) } : {}),
+          ...(withManifest(executionId) ? { manifest: liveManifest(manifest, held, deadline) } : {}),
         });
       };
       for (const { sequence } of state.deletions) toldTo = Math.max(toldTo, sequence);

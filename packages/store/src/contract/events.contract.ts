@@ -12,6 +12,7 @@ import {
   runOne,
   type Subject,
   tags,
+  verifyOne,
 } from "./fixture.ts";
 
 export function describeEvents(subject: Subject): void {
@@ -211,6 +212,7 @@ export function describeEvents(subject: Subject): void {
       const record = await runOne(store, teamId);
       const ahead = (await store.now()) + 60_000_000;
       const epoch = await store.raiseEpoch(ahead);
+      await verifyOne(store, record);
       for (const a of ["1", "2", "3"]) await edit(store, record, { a });
       const ids = (await eventsOf(store, teamId)).map(({ id }) => id);
       expect(ids.slice(1)[0]).toBeGreaterThanOrEqual(epoch);

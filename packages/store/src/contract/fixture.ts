@@ -17,6 +17,7 @@ import type {
   MetadataEdit,
   NewSandboxRecord,
   SandboxStore,
+  Verification,
 } from "../store.ts";
 
 /** What the suite runs against; the store is opened before each file's tests. */
@@ -154,6 +155,28 @@ export function report(
   changes: Partial<Confirmation> = {},
 ): Confirmation {
   return { ...keyOf(record), epoch: record.epoch, bootId: "boot-1", applied, ...changes };
+}
+
+/** As a store that may have forgotten: every record is from before the epoch, and so is every revision. */
+export async function newEpoch(store: SandboxStore): Promise<number> {
+  return store.raiseEpoch(Math.max(await store.now(), await store.epoch()) + 1_000_000);
+}
+
+/** Has every node reported of the record. */
+export async function verifyOne(
+  store: SandboxStore,
+  record: ExecutionKey,
+  heard: Partial<Pick<Verification, "fully" | "ownNode">> = {},
+): Promise<void> {
+  const { teamId, sandboxId, executionId } = record;
+  const verification = { teamId, sandboxId, executionId, fully: true, ownNode: "reported", ...heard } as const;
+  await store.verify(await store.epoch(), [verification]);
+}
+
+/** Takes it over, and has every node reported of it. */
+export async function adoptOne(store: SandboxStore, found: AdoptedSandbox): Promise<void> {
+  await store.adopt(found);
+  await verifyOne(store, found);
 }
 
 export function keyOf({ teamId, sandboxId, executionId }: SandboxRecord): ExecutionKey {

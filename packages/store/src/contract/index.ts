@@ -7,6 +7,7 @@ import { describeLife } from "./life.contract.ts";
 import { describeLists } from "./lists.contract.ts";
 import { describeLoops } from "./loops.contract.ts";
 import { describeMerging } from "./merging.contract.ts";
+import { describeRecovery } from "./recovery.contract.ts";
 
 /** What every store does the same: registers the tests of the whole contract. */
 export function describeSandboxStore(subject: Subject): void {
@@ -18,4 +19,5 @@ export function describeSandboxStore(subject: Subject): void {
   describeLoops(subject);
   describeAccessTokens(subject);
   describeEvents(subject);
+  describeRecovery(subject);
 }

@@ -319,7 +319,8 @@ export function describeLife(subject: Subject): void {
       const { store } = subject;
       const teamId = await newTeam(store);
       const record = await runOne(store, teamId);
-      const same = await manifest(store, teamId, { sandboxId: record.sandboxId, executionId: record.executionId });
+      const { sandboxId, executionId, metadata, endTime, egress } = record;
+      const same = await manifest(store, teamId, { sandboxId, executionId, metadata, endTime, egress });
       expect(await store.adopt(same)).toBe("known");
       expect(await store.adopt({ ...same, teamId: await newTeam(store) })).toBe("known");
       expect(await stored(store, record)).toEqual(record);

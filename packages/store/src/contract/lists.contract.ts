@@ -2,7 +2,19 @@ import { metadataLimits, type SandboxRecord } from "@castellan/domain";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { ListQuery, SandboxStore } from "../store.ts";
-import { createOne, edit, idsOf, keyOf, manifest, newTeam, pauseOne, runOne, type Subject, tags } from "./fixture.ts";
+import {
+  adoptOne,
+  createOne,
+  edit,
+  idsOf,
+  keyOf,
+  manifest,
+  newTeam,
+  pauseOne,
+  runOne,
+  type Subject,
+  tags,
+} from "./fixture.ts";
 
 export function describeLists(subject: Subject): void {
   describe("listing", () => {
@@ -189,7 +201,7 @@ export function describeLists(subject: Subject): void {
               const startedAt = base + one.start;
               const metadata = { value: new Map(one.tags), revision: base };
               const found = await manifest(store, teamId, { startedAt, metadata, templateId: one.template });
-              await store.adopt(found);
+              await adoptOne(store, found);
               for (const [name, edited] of one.edits) await edit(store, found, new Map([[name, edited]]));
               const record = await store.get(teamId, found.sandboxId);
               if (one.paused && record) await pauseOne(store, record);

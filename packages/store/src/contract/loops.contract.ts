@@ -1,6 +1,6 @@
 import type { NodeRecord } from "@castellan/domain";
 import { describe, expect, it } from "vitest";
-import { createOne, idsOf, keyOf, newTeam, refuses, runOne, type Subject, stored } from "./fixture.ts";
+import { createOne, idsOf, keyOf, newTeam, refuses, runOne, type Subject, stored, verifyOne } from "./fixture.ts";
 
 export function describeLoops(subject: Subject): void {
   describe("the end of life", () => {
@@ -90,6 +90,7 @@ export function describeLoops(subject: Subject): void {
       expect(listed[1]).toEqual(renewed);
       await store.forgetNode("node-a");
       await store.forgetNode("node-a");
+      expect(await store.listForgottenNodes()).toContain("node-a");
       expect((await store.listNodes()).map(({ nodeId }) => nodeId)).not.toContain("node-a");
     });
 
@@ -156,6 +157,7 @@ export function describeLoops(subject: Subject): void {
       const { sandboxId } = record;
       const old = { teamId, sandboxId, operationId: "old", apiKeyId: "k", delta: new Map([["a", "1"]]), epoch };
       await refuses(store.editMetadata(old), "unavailable");
+      await verifyOne(store, record);
       const { record: edited } = await store.editMetadata({ ...old, epoch: raised });
       expect(edited.metadata.revision).toBeGreaterThan(known);
       expect(edited.epoch).toBe(raised);

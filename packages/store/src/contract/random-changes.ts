@@ -1,11 +1,35 @@
 import { CastellanError, type LifecycleEvent, type SandboxRecord, type SandboxState } from "@castellan/domain";
 import fc from "fast-check";
 import type { SandboxStore } from "../store.ts";
-import { appliedOf, manifest, metadataEdit, newRecord, report, revisionsOf, tags } from "./fixture.ts";
+import {
+  appliedOf,
+  manifest,
+  metadataEdit,
+  newEpoch,
+  newRecord,
+  report,
+  revisionsOf,
+  tags,
+  verifyOne,
+} from "./fixture.ts";
 
 /** One change of one of a team's sandboxes: what, which, and two numbers that say how. */
 export type Step = readonly [
-  "create" | "adopt" | "edit" | "extend" | "egress" | "confirm" | "move" | "remove" | "claim" | "again",
+  (
+    | "create"
+    | "adopt"
+    | "edit"
+    | "extend"
+    | "egress"
+    | "confirm"
+    | "move"
+    | "remove"
+    | "claim"
+    | "again"
+    | "epoch"
+    | "verify"
+    | "find"
+  ),
   number,
   number,
   number,
@@ -27,6 +51,10 @@ export const steps: fc.Arbitrary<Step[]> = fc.array(
       "remove",
       "claim",
       "again",
+      "epoch",
+      "verify",
+      "verify",
+      "find",
     ),
     fc.nat(4),
     fc.nat(8),
@@ -34,6 +62,9 @@ export const steps: fc.Arbitrary<Step[]> = fc.array(
   ),
   { maxLength: 60, size: "max" },
 );
+
+/** In microseconds. */
+const hour = 3_600_000_000;
 
 const states: readonly SandboxState[] = [
   "creating",
@@ -64,7 +95,8 @@ export class RandomChanges {
     try {
       return normal(await this.#attempt(step));
     } catch (error) {
-      if (error instanceof CastellanError && error.code !== "internal" && error.code !== "unavailable") {
+      if (!(error instanceof CastellanError) || error.code === "internal") throw error;
+      if (error.code !== "unavailable" || /waits for the nodes|began a new epoch/.test(error.message)) {
         return `${error.code}: ${error.message}`;
       }
       throw error;
@@ -129,6 +161,30 @@ export class RandomChanges {
       }
       case "remove":
         return [await store.remove(key), await store.isTombstoned(sandboxId, key.executionId)];
+      case "epoch":
+        // Not at every step that says so: most of a sequence is to happen within an epoch.
+        if (how >= 4) return undefined;
+        // What is repeated after this is of an earlier epoch, or over the limit: either may be told.
+        this.#repeatable = undefined;
+        return (await newEpoch(store)) > 0;
+      case "verify":
+        return verifyOne(store, key, { fully: how % 2 === 0, ownNode: how === 8 ? "forgotten" : "reported" });
+      case "find": {
+        if (!found) return undefined;
+        // As its node holds it: more than the record says, or less, or a newer execution of it.
+        const later = (field: number, revision: number) => ((how >> field) % 2 === 0 ? revision + 1 : revision - hour);
+        const newer = more === 1 ? { executionId: `e${this.#executions++}`, generation: record.generation + 1 } : {};
+        return store.adopt({
+          ...found,
+          ...newer,
+          epoch,
+          bootId: `boot-${more}`,
+          nodeId: `node-${more % 2}`,
+          metadata: { value: tags({ found: `v${more}`, k0: "found" }), revision: later(0, found.metadata.revision) },
+          endTime: { value: found.endTime.value + hour * (how - 4), revision: later(1, found.endTime.revision) },
+          egress: { value: { allowOut: ["10.1.1.1"], denyOut: [] }, revision: later(2, found.egress.revision) },
+        });
+      }
       case "claim":
         return store.claimEnded(key, how % 2 === 0 ? "killing" : "pausing", 60_000);
     }

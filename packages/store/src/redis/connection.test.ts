@@ -13,6 +13,7 @@ import {
   runOne,
   stored,
   tags,
+  verifyOne,
 } from "../contract/fixture.ts";
 import { openStore } from "../open.ts";
 import type { SandboxStore } from "../store.ts";
@@ -183,6 +184,8 @@ describe("a store that may have forgotten", () => {
     await refuses(store.editMetadata(begun), "unavailable");
     await store.confirm([report(edited, revisionsOf(edited))]);
     expect(await stored(store, record)).toEqual(edited);
+    await refuses(edit(store, record, { a: "2" }), "unavailable", /waits for the nodes/);
+    await verifyOne(store, record);
     const after = await edit(store, record, { a: "2" });
     expect(after.record.metadata.revision).toBeGreaterThanOrEqual(epoch);
     expect(after.record.metadata.value).toEqual(tags({ a: "2", b: "1" }));
@@ -232,7 +235,7 @@ describe("a store that may have forgotten", () => {
     const record = await runOne(one, await newTeam(one));
     const raised = await two.raiseEpoch((await two.now()) + 1_000_000);
     // The team's own slot knows the new epoch as soon as anybody has written there in it.
-    await edit(two, record, { a: "2" });
+    await verifyOne(two, record);
     await refuses(edit(one, record, { a: "1" }, { epoch: record.epoch }), "unavailable");
     expect(await one.epoch()).toBe(raised);
     const third = await two.raiseEpoch(raised + 1_000_000);

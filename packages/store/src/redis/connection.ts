@@ -48,6 +48,7 @@ export class RedisConnection {
   /** The last thing that went wrong with the connection, for the log. */
   #failure: unknown;
   readonly #waiting = new Set<() => void>();
+  readonly #listeners = new Set<(epoch: Epoch) => void>();
 
   constructor(url: string, logger: StoreLogger) {
     this.#logger = logger;
@@ -90,6 +91,12 @@ export class RedisConnection {
   /** The epoch that the connection has verified; to be read after a command or `ready`. */
   get epoch(): Epoch {
     return this.#epoch;
+  }
+
+  /** As the store's. */
+  onEpoch(listener: (epoch: Epoch) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   ready(): Promise<void> {
@@ -273,8 +280,10 @@ export class RedisConnection {
 
   #enter(epoch: Epoch): void {
     if (epoch === this.#epoch) return;
-    this.#logger.info({ epoch, before: this.#epoch }, "the store's epoch");
+    const before = this.#epoch;
+    this.#logger.info({ epoch, before }, "the store's epoch");
     this.#epoch = epoch;
+    if (before !== 0) for (const listener of this.#listeners) listener(epoch);
   }
 
   #wake(): void {

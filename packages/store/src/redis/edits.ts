@@ -1,6 +1,7 @@
 import {
   CastellanError,
   metadataLimits,
+  notVerified,
   sandboxNotFound,
   stateConflict,
   tooManyBytes,
@@ -8,7 +9,7 @@ import {
 } from "@castellan/domain";
 import { encodeEgress } from "../identity.ts";
 import { escapeText } from "../metadata-text.ts";
-import { operationKeptMs } from "../options.ts";
+import { operationKeptMs, ownEditLimits } from "../options.ts";
 import { revisionDiffers } from "../refusals.ts";
 import { decodeState } from "../states.ts";
 import type { Confirmation, EgressEdit, EndTimeEdit, LiveCommit, MetadataEdit } from "../store.ts";
@@ -23,7 +24,8 @@ type Edit = MetadataEdit | EndTimeEdit | EgressEdit;
 const reportsPerScript = 200;
 
 export function editMetadata(store: RedisConnection, edit: MetadataEdit, pushGrace: number): Promise<LiveCommit> {
-  const args: (string | number)[] = [edit.ifMatch ?? "", metadataLimits.keys, metadataLimits.totalBytes];
+  const { keys, totalBytes } = metadataLimits;
+  const args: (string | number)[] = [edit.ifMatch ?? "", keys, totalBytes, ownEditLimits.keys, ownEditLimits.bytes];
   for (const [key, value] of edit.delta) args.push(escapeText(key), value === null ? "-" : `=${escapeText(value)}`);
   return liveEdit(store, lua.editMetadata, edit, pushGrace, args);
 }
@@ -78,6 +80,8 @@ async function liveEdit(
     case "noteam":
     case "missing":
       throw sandboxNotFound(sandboxId);
+    case "unverified":
+      throw notVerified(sandboxId);
     case "state":
       throw stateConflict(sandboxId, decodeState(answer[1]));
     case "revision":

@@ -7,6 +7,7 @@
  *     cs:{team}:i:<id>     what never changes about a sandbox, JSON
  *     cs:{team}:s:<id>     the rest, text: a field a line, then the metadata (see record-fields.ts)
  *     cs:{team}:o:<id>:<span>   set: the operation ids of one span of time; expires
+ *     cs:{team}:d:<id>     hash: what the metadata was given before every node had reported, by key
  *     cs:{team}:x:<id>:<execution>   a tombstone; expires
  *     cs:{team}:live       set: the sandboxes that count as concurrent
  *     cs:{team}:push, ends, states   sorted sets by time: due for a push, end of life of running ones, state deadlines

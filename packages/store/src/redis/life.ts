@@ -1,4 +1,11 @@
-import { mayBecome, type SandboxIdentity, type SandboxRecord, sandboxNotFound, stateConflict } from "@castellan/domain";
+import {
+  mayBecome,
+  notVerified,
+  type SandboxIdentity,
+  type SandboxRecord,
+  sandboxNotFound,
+  stateConflict,
+} from "@castellan/domain";
 import { encodeEgress, encodeIdentity } from "../identity.ts";
 import { metadataBytes, metadataText } from "../metadata-text.ts";
 import { defaultStateDeadlineMs, tombstoneKeptMs } from "../options.ts";
@@ -87,6 +94,8 @@ export async function transition(store: RedisConnection, change: Transition): Pr
       throw sandboxNotFound(sandboxId);
     case "execution":
       throw otherExecution(sandboxId);
+    case "unverified":
+      throw notVerified(sandboxId);
     case "state":
       throw stateConflict(sandboxId, decodeState(answer[1]));
     case "quota":
@@ -113,6 +122,7 @@ export async function remove(store: RedisConnection, execution: ExecutionKey, wh
   const { teamId, sandboxId, executionId } = execution;
   const args = [sandboxId, executionId, tombstoneKeptMs, keyText(why.apiKeyId), why.cause ?? ""];
   const answer = await store.changeTeam(lua.remove, teamId, args);
+  if (answer[0] === "unverified") throw notVerified(sandboxId);
   const removed = answer[1] === 1;
   // What leads to the record, or to the tombstone of one that was never here, stays for as long as the tombstone. If this
   // is not reached, a small entry stays behind, or a tombstone is found by those only who know the team.
@@ -121,38 +131,6 @@ export async function remove(store: RedisConnection, execution: ExecutionKey, wh
     await Promise.all([store.command((redis) => redis.pexpire(key, tombstoneKeptMs)), dropToken(store, sandboxId)]);
   } else await store.command((redis) => redis.set(key, teamId, "PX", tombstoneKeptMs, "NX"));
   return removed;
-}
-
-export async function adopt(
-  store: RedisConnection,
-  sandbox: AdoptedSandbox,
-): Promise<"adopted" | "known" | "tombstoned"> {
-  const { teamId, sandboxId, metadata, endTime, egress } = sandbox;
-  checkOneLine(sandbox.executionId, sandbox.nodeId, sandbox.bootId);
-  await leadTo(store, sandbox, "replace");
-  await expectWork(store, teamId, { push: 0, ends: 0 });
-  const answer = await store.changeTeam(lua.adopt, teamId, [
-    sandbox.epoch,
-    sandboxId,
-    sandbox.executionId,
-    sandbox.generation,
-    sandbox.nodeId,
-    sandbox.bootId,
-    sandbox.startedAt,
-    metadata.revision,
-    endTime.value,
-    endTime.revision,
-    encodeEgress(egress.value),
-    egress.revision,
-    encodeIdentity(sandbox),
-    ...templateNames(sandbox),
-    metadataBytes(metadata.value),
-    metadata.value.size,
-    metadataText(metadata.value),
-  ]);
-  const outcome = answer[0];
-  if (outcome === "adopted" || outcome === "known" || outcome === "tombstoned") return outcome;
-  throw unexpected(answer);
 }
 
 /** Whether the team's slot holds a tombstone of this execution. */
@@ -167,7 +145,7 @@ export async function isTombstoned(
 }
 
 /** As JSON strings, which have no line breaks; the labels of templates are made of them. */
-function templateNames({ templateId, templateAlias }: SandboxIdentity): [string, string] {
+export function templateNames({ templateId, templateAlias }: SandboxIdentity): [string, string] {
   return [JSON.stringify(templateId), templateAlias === undefined ? "" : JSON.stringify(templateAlias)];
 }
 
@@ -183,7 +161,7 @@ async function isAtLimit(store: RedisConnection, sandbox: NewSandboxRecord, limi
 }
 
 /** The entries of other slots that lead to a record, written before it. @throws `conflict` when another team has the id. */
-async function leadTo(
+export async function leadTo(
   store: RedisConnection,
   sandbox: NewSandboxRecord | AdoptedSandbox,
   known: "NX" | "replace",

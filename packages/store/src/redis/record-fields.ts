@@ -12,6 +12,7 @@ export const recordFields = [
   /** Bytes of the metadata's keys and values, and how many keys; empty for "count them". */
   { name: "mbytes", before: "" },
   { name: "mkeys", before: "" },
+  /** In which the record was last verified, with `~` behind it as long as not every node had reported. */
   { name: "epoch", before: "0" },
   /** When the record was made: with the id, it names what never changes about the sandbox. */
   { name: "made", before: "" },
@@ -36,6 +37,11 @@ export const recordFields = [
   /** The template's id and alias as JSON strings, as their labels have them; empty for no alias. */
   { name: "tpl", before: '""' },
   { name: "alias", before: "" },
+  /**
+   * Empty, or that it was given something before every node had reported: the revisions of metadata, end time and egress
+   * before that, and `set` or `extend` for what was done to its end. The edits of the metadata are a hash of their own.
+   */
+  { name: "own", before: "" },
 ] as const;
 
 /** How many of them an edit of the metadata reads. */

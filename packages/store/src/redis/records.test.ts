@@ -8,6 +8,7 @@ import {
   keyOf,
   manifest,
   metadataEdit,
+  newEpoch,
   newRecord,
   newTeam,
   pauseOne,
@@ -18,6 +19,7 @@ import {
   runOne,
   stored,
   tags,
+  verifyOne,
 } from "../contract/fixture.ts";
 import { openStore } from "../open.ts";
 import type { SandboxStore } from "../store.ts";
@@ -74,6 +76,7 @@ describe("a record of another version", () => {
       metadata: { value: tags({ owner: "ada", note: "ü" }), revision: Number(started), applied: 0 },
       egress: { value: { allowOut: [], denyOut: [] }, revision: 0, applied: 0 },
     });
+    await verifyOne(store, { teamId, sandboxId, executionId: "e1" });
     const { record } = await edit(store, { teamId, sandboxId }, { owner: "bob" });
     expect(record.metadata.value).toEqual(tags({ owner: "bob", note: "ü" }));
     const query = { states: ["running"], filter: tags({ owner: "bob" }), order: "desc", limit: 10 } as const;
@@ -185,10 +188,14 @@ describe("what stands in Redis", () => {
   });
 });
 
-type Step = readonly ["create" | "adopt" | "edit" | "confirm" | "next" | "remove" | "claim", number, number];
+type Step = readonly [
+  "create" | "adopt" | "edit" | "confirm" | "next" | "remove" | "claim" | "epoch" | "verify",
+  number,
+  number,
+];
 
 const step: fc.Arbitrary<Step> = fc.tuple(
-  fc.constantFrom("create", "adopt", "edit", "edit", "confirm", "next", "next", "remove", "claim"),
+  fc.constantFrom("create", "adopt", "edit", "edit", "confirm", "next", "next", "remove", "claim", "epoch", "verify"),
   fc.nat(5),
   fc.nat(8),
 );
@@ -227,9 +234,12 @@ async function perform(teamId: string, sandboxes: string[], [what, which, how]: 
     next: async () => to && store.transition({ ...key, from: [record.state], to, ...(to === "resuming" && { next }) }),
     remove: () => store.remove(key),
     claim: () => store.claimEnded(key, "killing", 1000),
+    epoch: () => (how === 0 ? newEpoch(store) : Promise.resolve()),
+    verify: () => verifyOne(store, record, { fully: how % 2 === 0, ownNode: how % 3 === 0 ? "forgotten" : "reported" }),
   };
-  await changes[what]().catch((error: { code?: string }) => {
-    if (error.code !== "conflict" && error.code !== "not_found") throw error;
+  await changes[what]().catch((error: { code?: string; message?: string }) => {
+    const refused = error.code === "conflict" || error.code === "not_found";
+    if (!refused && !error.message?.includes("waits for the nodes")) throw error;
   });
 }
 
@@ -266,7 +276,7 @@ async function expectIndexesToAgree(teamId: string, sandboxes: readonly string[]
   const found = new Map<string, string[]>();
   for (const key of await redis.keys(`${prefix}*`)) {
     const name = key.slice(prefix.length);
-    if (/^(epoch|events|team|[isox]:.*)$/.test(name)) continue;
+    if (/^(epoch|events|team|[diosx]:.*)$/.test(name)) continue;
     const members = name === "live" ? await redis.smembers(key) : await redis.zrange(key, 0, -1);
     found.set(name, members.sort());
   }

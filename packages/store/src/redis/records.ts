@@ -21,6 +21,8 @@ export function decodeRecord(connection: RedisConnection, answer: unknown, known
   const number = (position: Position): number => decimal(field(position));
   const stateDeadline = field(at.deadline);
   const bootId = field(at.boot);
+  const stamp = field(at.epoch);
+  const partly = stamp.endsWith("~");
   const [revision, endRevision, egressRevision] = [number(at.mrev), number(at.erev), number(at.grev)];
   connection.observe(revision, endRevision, egressRevision);
   const identity = known && json === null ? known.identity : decodeIdentity(text(json));
@@ -36,7 +38,8 @@ export function decodeRecord(connection: RedisConnection, answer: unknown, known
     metadata: { value: parseMetadataText(record.slice(cut + 3)), revision, applied: number(at.mapp) },
     endTime: { value: number(at.end), revision: endRevision, applied: number(at.eapp) },
     egress: { value: decodeEgress(field(at.egress)), revision: egressRevision, applied: number(at.gapp) },
-    epoch: number(at.epoch),
+    epoch: decimal(partly ? stamp.slice(0, -1) : stamp),
+    fullyVerified: !partly,
     ...(bootId !== "" && { bootId }),
   };
 }

@@ -4,6 +4,7 @@ import { checkSandboxId, checkTeamId, noSuchTeam } from "../refusals.ts";
 import type {
   AccessTokenPage,
   AdoptedSandbox,
+  AdoptOutcome,
   Confirmation,
   EgressEdit,
   EndTimeEdit,
@@ -18,6 +19,7 @@ import type {
   SandboxStore,
   StoreDescription,
   Transition,
+  Verification,
   Why,
 } from "../store.ts";
 import { decodeApiKey, decodeTeam, encodeApiKey, encodeTeam } from "../teams.ts";
@@ -28,6 +30,7 @@ import { listEvents } from "./events.ts";
 import { apiKeyKey, sandboxTeamKey, teamEpochKey, teamKey } from "./keys.ts";
 import * as life from "./life.ts";
 import * as lists from "./lists.ts";
+import * as recovery from "./recovery.ts";
 import * as work from "./work.ts";
 
 /** How long opening waits for a server. */
@@ -71,6 +74,10 @@ class RedisStore implements SandboxStore {
     const [seconds = 0, micros = 0] = await this.#connection.command((redis) => redis.time());
     this.#lastNow = Math.max(this.#lastNow, Number(seconds) * 1_000_000 + Number(micros));
     return this.#lastNow;
+  }
+
+  onEpoch(listener: (epoch: Epoch) => void): () => void {
+    return this.#connection.onEpoch(listener);
   }
 
   raiseEpoch(known: Epoch | Revision): Promise<Epoch> {
@@ -138,10 +145,15 @@ class RedisStore implements SandboxStore {
     return teamId !== undefined && life.isTombstoned(this.#connection, teamId, sandboxId, executionId);
   }
 
-  async adopt(sandbox: AdoptedSandbox): Promise<"adopted" | "known" | "tombstoned"> {
+  async adopt(sandbox: AdoptedSandbox): Promise<AdoptOutcome> {
     checkTeamId(sandbox.teamId);
     checkSandboxId(sandbox.sandboxId);
-    return (await this.locate(sandbox.sandboxId)) ? "known" : life.adopt(this.#connection, sandbox);
+    const known = await this.locate(sandbox.sandboxId);
+    return known && known.teamId !== sandbox.teamId ? "known" : recovery.adopt(this.#connection, sandbox);
+  }
+
+  verify(epoch: Epoch, records: readonly Verification[]): Promise<void> {
+    return recovery.verify(this.#connection, epoch, records);
   }
 
   editMetadata(edit: MetadataEdit): Promise<LiveCommit> {
@@ -203,6 +215,10 @@ class RedisStore implements SandboxStore {
 
   forgetNode(nodeId: string): Promise<void> {
     return work.forgetNode(this.#connection, nodeId);
+  }
+
+  listForgottenNodes(): Promise<string[]> {
+    return work.listForgottenNodes(this.#connection);
   }
 
   async #teamOf(sandboxId: string): Promise<string | undefined> {

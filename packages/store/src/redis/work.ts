@@ -17,6 +17,8 @@ const putOffMs: Readonly<Record<Work, number>> = { push: 1000, ends: 10_000, sta
 /** Between two looks for pushes at a team in which nothing runs. */
 const idleMs = 10_000;
 const teamsAtOnce = 64;
+/** In place of a node's lease and description. */
+const forgotten = "forgotten";
 const recordsAtOnce = 100;
 
 /** Has the team looked at in so many milliseconds at the latest. */
@@ -79,15 +81,22 @@ export async function renewLease(
 }
 
 export async function listNodes(store: RedisConnection): Promise<NodeRecord[]> {
-  const nodes = Object.values(await store.command((redis) => redis.hgetall(nodesKey))).map((stored) => {
+  const all = Object.values(await store.command((redis) => redis.hgetall(nodesKey)));
+  const nodes = all.flatMap((stored) => {
+    if (stored === forgotten) return [];
     const space = stored.indexOf(" ");
-    return decodeNode(stored.slice(space + 1), decimal(stored.slice(0, space)));
+    return [decodeNode(stored.slice(space + 1), decimal(stored.slice(0, space)))];
   });
   return nodes.sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
 }
 
 export async function forgetNode(store: RedisConnection, nodeId: string): Promise<void> {
-  await store.command((redis) => redis.hdel(nodesKey, nodeId));
+  await store.command((redis) => redis.hset(nodesKey, nodeId, forgotten));
+}
+
+export async function listForgottenNodes(store: RedisConnection): Promise<string[]> {
+  const all = Object.entries(await store.command((redis) => redis.hgetall(nodesKey)));
+  return all.flatMap(([nodeId, stored]) => (stored === forgotten ? [nodeId] : [])).sort();
 }
 
 async function takeTeams(store: RedisConnection, work: Work): Promise<string[]> {

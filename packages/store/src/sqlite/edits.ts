@@ -1,9 +1,12 @@
+import { Buffer } from "node:buffer";
 import {
   type AppliedRevisions,
   applyMetadataDelta,
   type Metadata,
   type MetadataDelta,
   nextRevision,
+  notVerified,
+  type OwnEdits,
   type SandboxRecord,
   type SandboxState,
   sandboxNotFound,
@@ -11,7 +14,8 @@ import {
 } from "@castellan/domain";
 import { number, optionalNumber } from "../decoding.ts";
 import { encodeEgress, tagLabel } from "../identity.ts";
-import { operationKeptMs } from "../options.ts";
+import { operationKeptMs, ownEditLimits } from "../options.ts";
+import { encodeOwnEdits } from "../own-edits.ts";
 import { revisionDiffers, staleEpoch } from "../refusals.ts";
 import { decodeState } from "../states.ts";
 import type { Confirmation, EgressEdit, EndTimeEdit, LiveCommit, MetadataEdit } from "../store.ts";
@@ -24,24 +28,23 @@ import { changeLabels, encodeMetadata, loadOfTeam, type StoredSandbox } from "./
 export function editMetadata(db: Database, edit: MetadataEdit, pushGrace: number): LiveCommit {
   return liveEdit(db, edit, (stored) => {
     const { record } = stored;
-    if (record.state === "creating") throw sandboxNotFound(edit.sandboxId);
     if (record.state === "killing") throw stateConflict(edit.sandboxId, record.state);
     if (edit.ifMatch !== undefined && edit.ifMatch !== record.metadata.revision) throw revisionDiffers();
     const { metadata, changed } = applyMetadataDelta(record.metadata.value, edit.delta);
-    if (!changed) return undefined;
+    if (!changed && record.fullyVerified) return undefined;
 
     const now = db.now();
     const revision = nextRevision(record.metadata.revision, now, db.epoch);
+    keepOwn(db, stored, (own) => ({ ...own, metadata: new Map([...own.metadata, ...edit.delta]) }));
     db.run(
-      "UPDATE sandboxes SET metadata = ?, metadata_revision = ?, epoch = ?, push_due = ? WHERE seq = ?",
+      "UPDATE sandboxes SET metadata = ?, metadata_revision = ?, push_due = ? WHERE seq = ?",
       encodeMetadata(metadata),
       revision,
-      db.epoch,
       dueAfterEdit(stored, now + pushGrace),
       stored.seq,
     );
     relabel(db, record, metadata, edit.delta.keys());
-    const after = { ...record, metadata: { ...record.metadata, value: metadata, revision }, epoch: db.epoch };
+    const after = { ...record, metadata: { ...record.metadata, value: metadata, revision } };
     const delta = effectOf(edit.delta, record.metadata.value);
     emit(db, after, { type: "updated", change: { field: "metadata", delta } }, edit.apiKeyId);
     return after;
@@ -53,20 +56,21 @@ export function editEndTime(db: Database, edit: EndTimeEdit, pushGrace: number):
     const { record } = stored;
     requireRunning(record);
     const now = db.now();
-    const value = now + Math.round(edit.lifetimeMs * 1000);
-    if (value === record.endTime.value || (edit.mode === "extend" && value < record.endTime.value)) return undefined;
+    const wanted = now + Math.round(edit.lifetimeMs * 1000);
+    const value = edit.mode === "extend" ? Math.max(wanted, record.endTime.value) : wanted;
+    if (value === record.endTime.value && record.fullyVerified) return undefined;
 
     const revision = nextRevision(record.endTime.revision, now, db.epoch);
+    keepOwn(db, stored, (own) => ({ ...own, endTimeSet: own.endTimeSet || edit.mode === "set" }));
     db.run(
-      "UPDATE sandboxes SET end_at = ?, end_revision = ?, epoch = ?, push_due = ? WHERE seq = ?",
+      "UPDATE sandboxes SET end_at = ?, end_revision = ?, push_due = ? WHERE seq = ?",
       value,
       revision,
-      db.epoch,
       dueAfterEdit(stored, now + pushGrace),
       stored.seq,
     );
     emit(db, record, { type: "updated", change: { field: "endTime", value } }, edit.apiKeyId);
-    return { ...record, endTime: { value, revision, applied: record.endTime.applied }, epoch: db.epoch };
+    return { ...record, endTime: { value, revision, applied: record.endTime.applied } };
   });
 }
 
@@ -75,20 +79,20 @@ export function editEgress(db: Database, edit: EgressEdit, pushGrace: number): L
     const { record } = stored;
     if (record.state !== "lost") requireRunning(record);
     const json = encodeEgress(edit.policy);
-    if (json === encodeEgress(record.egress.value)) return undefined;
+    if (json === encodeEgress(record.egress.value) && record.fullyVerified) return undefined;
 
     const now = db.now();
     const revision = nextRevision(record.egress.revision, now, db.epoch);
+    keepOwn(db, stored, (own) => own);
     db.run(
-      "UPDATE sandboxes SET egress = ?, egress_revision = ?, epoch = ?, push_due = ? WHERE seq = ?",
+      "UPDATE sandboxes SET egress = ?, egress_revision = ?, push_due = ? WHERE seq = ?",
       json,
       revision,
-      db.epoch,
       dueAfterEdit(stored, now + pushGrace),
       stored.seq,
     );
     emit(db, record, { type: "updated", change: { field: "egress", value: edit.policy } }, edit.apiKeyId);
-    return { ...record, egress: { value: edit.policy, revision, applied: record.egress.applied }, epoch: db.epoch };
+    return { ...record, egress: { value: edit.policy, revision, applied: record.egress.applied } };
   });
 }
 
@@ -115,13 +119,12 @@ export function confirm(db: Database, report: Confirmation): void {
   const due = optionalNumber(row["push_due"]) ?? (mayBePushed(decodeState(row["state"])) ? db.now() : null);
   db.run(
     `UPDATE sandboxes SET metadata_applied = ?, end_applied = ?, egress_applied = ?, boot_id = ?, boot_before = ?,
-       epoch = ?, push_due = ? WHERE seq = ?`,
+       push_due = ? WHERE seq = ?`,
     metadata,
     end,
     egress,
     report.bootId,
     sameBoot ? (row["boot_before"] ?? null) : (row["boot_id"] ?? null),
-    db.epoch,
     isCurrent ? null : due,
     number(row["seq"]),
   );
@@ -155,12 +158,12 @@ export function isApplied(record: SandboxRecord, applied: AppliedRevisions): boo
 }
 
 /**
- * The order of every live edit: team, operation id (a replay ends here), epoch, then the edit itself, which answers with
- * the new record or with nothing when it has no effect.
+ * The order of every live edit: team, operation id (a replay ends here), epoch, verified, then the edit itself, which
+ * answers with the new record or with nothing when it has no effect.
  */
 function liveEdit(
   db: Database,
-  edit: { readonly teamId: string; readonly sandboxId: string; readonly operationId: string; readonly epoch: number },
+  edit: MetadataEdit | EndTimeEdit | EgressEdit,
   apply: (stored: StoredSandbox) => SandboxRecord | undefined,
 ): LiveCommit {
   const stored = loadOfTeam(db, edit.teamId, edit.sandboxId);
@@ -169,12 +172,37 @@ function liveEdit(
     return { record: stored.record, changed: false, replayed: true };
   }
   if (edit.epoch !== db.epoch) throw staleEpoch();
-  if (stored === undefined) throw sandboxNotFound(edit.sandboxId);
+  if (stored === undefined || stored.record.state === "creating") throw sandboxNotFound(edit.sandboxId);
+  requireVerified(db, stored.record, "ifMatch" in edit && edit.ifMatch !== undefined);
 
   const record = apply(stored);
   db.run("INSERT INTO operations (operation, committed_at) VALUES (?, ?)", operation, db.now());
   if (Math.random() < 1 / 64) forgetOperations(db, 256);
   return { record: record ?? stored.record, changed: record !== undefined, replayed: false };
+}
+
+/** @throws `unavailable` while a node may know more of the sandbox than the record does. */
+export function requireVerified(
+  db: Database,
+  { sandboxId, epoch, fullyVerified }: SandboxRecord,
+  fully: boolean,
+): void {
+  if (epoch !== db.epoch || (fully && !fullyVerified)) throw notVerified(sandboxId);
+}
+
+/** Until every node has reported, what the record is given is kept apart as well. */
+function keepOwn(db: Database, { record, own, seq }: StoredSandbox, change: (own: OwnEdits) => OwnEdits): void {
+  if (record.fullyVerified) return;
+  const kept = change(own ?? { since: revisionsOf(record), metadata: new Map(), endTimeSet: false });
+  const json = encodeOwnEdits(kept);
+  if (kept.metadata.size > ownEditLimits.keys || Buffer.byteLength(json ?? "") > ownEditLimits.bytes) {
+    throw notVerified(record.sandboxId);
+  }
+  db.run("UPDATE sandboxes SET own_edits = ? WHERE seq = ?", json ?? null, seq);
+}
+
+function revisionsOf({ metadata, endTime, egress }: SandboxRecord): AppliedRevisions {
+  return { metadata: metadata.revision, endTime: endTime.revision, egress: egress.revision };
 }
 
 /** Forgets operation ids that are old enough, more at a time than are added between two calls. */
@@ -185,7 +213,6 @@ function forgetOperations(db: Database, atMost: number): void {
 }
 
 function requireRunning(record: SandboxRecord): void {
-  if (record.state === "creating") throw sandboxNotFound(record.sandboxId);
   if (record.state !== "running") throw stateConflict(record.sandboxId, record.state);
 }
 

@@ -12,11 +12,11 @@ import {
 import { number } from "../decoding.ts";
 import { defaultStateDeadlineMs, tombstoneKeptMs } from "../options.ts";
 import { executionRemoved, noSuchTeam, otherExecution, quotaExceeded, sandboxExists, staleEpoch } from "../refusals.ts";
-import type { AdoptedSandbox, ExecutionKey, NewSandboxRecord, Transition, Why } from "../store.ts";
+import type { ExecutionKey, NewSandboxRecord, Transition, Why } from "../store.ts";
 import { dropToken } from "./access-tokens.ts";
 import type { Database } from "./database.ts";
-import { appliedOf, appliedWith, isApplied, mayBePushed } from "./edits.ts";
-import { emitFound, emitKilled, emitTransition } from "./events.ts";
+import { appliedOf, appliedWith, isApplied, mayBePushed, requireVerified } from "./edits.ts";
+import { emitKilled, emitTransition } from "./events.ts";
 import { insert, load, loadOfTeam, moveLabels, type StoredSandbox, saveLife } from "./records.ts";
 
 const nothingApplied: AppliedRevisions = { metadata: 0, endTime: 0, egress: 0 };
@@ -50,6 +50,7 @@ export function create(db: Database, sandbox: NewSandboxRecord, maxConcurrent: n
     endTime: { value: now + Math.round(lifetimeMs * 1000), revision, applied: 0 },
     egress: { value: egress, revision, applied: 0 },
     epoch: db.epoch,
+    fullyVerified: true,
   };
   insert(db, record);
   return record;
@@ -64,6 +65,7 @@ export function transition(db: Database, change: Transition): SandboxRecord {
     throw stateConflict(change.sandboxId, record.state);
   }
   if (change.next && change.next.generation <= record.generation) throw otherExecution(change.sandboxId);
+  if (change.next) requireVerified(db, record, true);
   const limit = change.maxConcurrent;
   if (limit !== undefined && countsAsConcurrent(change.to) && !countsAsConcurrent(record.state)) {
     checkQuota(db, change.teamId, limit);
@@ -81,12 +83,14 @@ export function claimEnded(
   const stored = loadOfTeam(db, execution.teamId, execution.sandboxId);
   if (stored === undefined || stored.record.executionId !== execution.executionId) return undefined;
   if (stored.record.state !== "running" || stored.record.endTime.value > db.now()) return undefined;
+  if (stored.record.epoch !== db.epoch) return undefined;
   return applyTransition(db, stored, { to, deadlineMs, cause: "timeout" });
 }
 
 export function remove(db: Database, execution: ExecutionKey, why: Why = {}): boolean {
   const stored = loadOfTeam(db, execution.teamId, execution.sandboxId);
   if (stored && stored.record.executionId !== execution.executionId) return false;
+  if (stored) requireVerified(db, stored.record, false);
   db.run(
     "INSERT OR REPLACE INTO tombstones (sandbox_id, execution_id, expires_at) VALUES (?, ?, ?)",
     execution.sandboxId,
@@ -109,29 +113,6 @@ export function remove(db: Database, execution: ExecutionKey, why: Why = {}): bo
 export function isTombstoned(db: Database, sandboxId: string, executionId: string): boolean {
   const sql = "SELECT 1 FROM tombstones WHERE sandbox_id = ? AND execution_id = ?";
   return db.get(sql, sandboxId, executionId) !== undefined;
-}
-
-export function adopt(db: Database, sandbox: AdoptedSandbox): "adopted" | "known" | "tombstoned" {
-  const { executionId, generation, nodeId, bootId, startedAt, metadata, endTime, egress, epoch, ...identity } = sandbox;
-  if (load(db, sandbox.sandboxId)) return "known";
-  if (isTombstoned(db, sandbox.sandboxId, executionId)) return "tombstoned";
-  if (epoch !== db.epoch) throw staleEpoch();
-  const record: SandboxRecord = {
-    ...identity,
-    state: "running",
-    executionId,
-    generation,
-    nodeId,
-    startedAt,
-    metadata: { ...metadata, applied: metadata.revision },
-    endTime: { ...endTime, applied: endTime.revision },
-    egress: { ...egress, applied: egress.revision },
-    epoch: db.epoch,
-    bootId,
-  };
-  insert(db, record);
-  emitFound(db, record);
-  return "adopted";
 }
 
 function applyTransition(
@@ -161,7 +142,6 @@ function applyTransition(
       applied: applied.endTime,
     },
     egress: { ...before.egress, applied: applied.egress },
-    epoch: db.epoch,
     ...(bootId !== undefined && { bootId }),
   };
   saveLife(db, stored, record, { bootBefore, pushDue: dueAfterTransition(stored, record, now) });
@@ -170,7 +150,7 @@ function applyTransition(
 }
 
 /** What counts as confirmed afterwards: of a new execution nothing but what comes with it. */
-function confirmedAfter(
+export function confirmedAfter(
   stored: StoredSandbox,
   change: Pick<Transition, "next" | "confirmed">,
 ): { bootId: string | undefined; bootBefore: string | undefined; applied: AppliedRevisions } {

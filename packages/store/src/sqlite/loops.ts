@@ -45,13 +45,18 @@ export function renewLease(db: Database, node: Omit<NodeRecord, "leaseExpiresAt"
 
 export function listNodes(db: Database): NodeRecord[] {
   return db
-    .all("SELECT node, lease_expires_at FROM nodes ORDER BY node_id")
+    .all("SELECT node, lease_expires_at FROM nodes WHERE lease_expires_at >= 0 ORDER BY node_id")
     .map((row) => decodeNode(text(row["node"]), number(row["lease_expires_at"])));
 }
 
 /** In a write step. */
 export function forgetNode(db: Database, nodeId: string): void {
-  db.run("DELETE FROM nodes WHERE node_id = ?", nodeId);
+  db.run("INSERT OR REPLACE INTO nodes (node_id, node, lease_expires_at) VALUES (?, '', -1)", nodeId);
+}
+
+export function listForgottenNodes(db: Database): string[] {
+  const rows = db.all("SELECT node_id FROM nodes WHERE lease_expires_at < 0 ORDER BY node_id");
+  return rows.map((row) => text(row["node_id"]));
 }
 
 function select(db: Database, where: string, ...values: (string | number)[]): SandboxRecord[] {

@@ -2,12 +2,14 @@ import { hash } from "node:crypto";
 import {
   countsAsConcurrent,
   type Metadata,
+  type OwnEdits,
   publicState,
   type SandboxRecord,
   type SandboxState,
 } from "@castellan/domain";
 import { number, optionalNumber, optionalText, text } from "../decoding.ts";
 import { decodeEgress, decodeIdentity, encodeEgress, encodeIdentity, flat, labelsOf, pairs } from "../identity.ts";
+import { decodeOwnEdits, encodeOwnEdits } from "../own-edits.ts";
 import { decodeState } from "../states.ts";
 import { keepToken } from "./access-tokens.ts";
 import type { Database, Row } from "./database.ts";
@@ -19,6 +21,8 @@ export interface StoredSandbox {
   /** The boot before the one that last confirmed; its late reports are ignored. */
   readonly bootBefore: string | undefined;
   readonly pushDue: number | undefined;
+  /** What it was given before every node had reported, if anything. */
+  readonly own: OwnEdits | undefined;
 }
 
 export function load(db: Database, sandboxId: string): StoredSandbox | undefined {
@@ -39,6 +43,7 @@ export function decode(row: Row): StoredSandbox {
     seq: number(row["seq"]),
     bootBefore: optionalText(row["boot_before"]),
     pushDue: optionalNumber(row["push_due"]),
+    own: decodeOwnEdits(optionalText(row["own_edits"])),
     record: {
       ...decodeIdentity(text(row["identity"])),
       state: decodeState(row["state"]),
@@ -63,6 +68,7 @@ export function decode(row: Row): StoredSandbox {
         applied: number(row["egress_applied"]),
       },
       epoch: number(row["epoch"]),
+      fullyVerified: row["fully_verified"] === 1,
       ...(bootId !== undefined && { bootId }),
     },
   };
@@ -73,8 +79,8 @@ export function insert(db: Database, record: SandboxRecord): void {
   db.run(
     `INSERT INTO sandboxes (sandbox_id, team_id, identity, state, state_deadline, execution_id, generation, node_id,
        started_at, metadata, metadata_revision, metadata_applied, end_at, end_revision, end_applied,
-       egress, egress_revision, egress_applied, epoch, boot_id, visible, concurrent)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       egress, egress_revision, egress_applied, epoch, fully_verified, boot_id, visible, concurrent)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     record.sandboxId,
     record.teamId,
     encodeIdentity(record),
@@ -94,6 +100,7 @@ export function insert(db: Database, record: SandboxRecord): void {
     record.egress.revision,
     record.egress.applied,
     record.epoch,
+    record.fullyVerified ? 1 : 0,
     record.bootId ?? null,
     visibility(record.state),
     countsAsConcurrent(record.state) ? 1 : 0,
@@ -111,7 +118,7 @@ export function saveLife(
 ): void {
   db.run(
     `UPDATE sandboxes SET state = ?, state_deadline = ?, execution_id = ?, generation = ?, node_id = ?, started_at = ?,
-       metadata_applied = ?, end_at = ?, end_revision = ?, end_applied = ?, egress_applied = ?, epoch = ?, boot_id = ?,
+       metadata_applied = ?, end_at = ?, end_revision = ?, end_applied = ?, egress_applied = ?, boot_id = ?,
        boot_before = ?, push_due = ?, visible = ?, concurrent = ? WHERE seq = ?`,
     after.state,
     after.stateDeadline ?? null,
@@ -124,7 +131,6 @@ export function saveLife(
     after.endTime.revision,
     after.endTime.applied,
     after.egress.applied,
-    after.epoch,
     after.bootId ?? null,
     beside.bootBefore ?? null,
     beside.pushDue ?? null,
@@ -133,6 +139,50 @@ export function saveLife(
     before.seq,
   );
   moveLabels(db, before.record, after);
+}
+
+/** Writes what a node's word has changed of a record, with its labels. */
+export function saveTaken(
+  db: Database,
+  before: StoredSandbox,
+  after: SandboxRecord,
+  beside: {
+    readonly own: OwnEdits | undefined;
+    readonly bootBefore: string | undefined;
+    readonly pushDue: number | undefined;
+  },
+): void {
+  // Labels are of the metadata too.
+  changeLabels(db, "remove", before.record, labels(before.record));
+  db.run(
+    `UPDATE sandboxes SET state = ?, state_deadline = ?, execution_id = ?, generation = ?, node_id = ?, started_at = ?,
+       metadata = ?, metadata_revision = ?, metadata_applied = ?, end_at = ?, end_revision = ?, end_applied = ?,
+       egress = ?, egress_revision = ?, egress_applied = ?, boot_id = ?, boot_before = ?, push_due = ?, visible = ?,
+       concurrent = ?, own_edits = ? WHERE seq = ?`,
+    after.state,
+    after.stateDeadline ?? null,
+    after.executionId,
+    after.generation,
+    after.nodeId,
+    after.startedAt,
+    encodeMetadata(after.metadata.value),
+    after.metadata.revision,
+    after.metadata.applied,
+    after.endTime.value,
+    after.endTime.revision,
+    after.endTime.applied,
+    encodeEgress(after.egress.value),
+    after.egress.revision,
+    after.egress.applied,
+    after.bootId ?? null,
+    beside.bootBefore ?? null,
+    beside.pushDue ?? null,
+    visibility(after.state),
+    countsAsConcurrent(after.state) ? 1 : 0,
+    encodeOwnEdits(beside.own) ?? null,
+    before.seq,
+  );
+  changeLabels(db, "add", after, labels(after));
 }
 
 export function encodeMetadata(metadata: Metadata): string {

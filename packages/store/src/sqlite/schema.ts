@@ -107,4 +107,9 @@ export const migrations: readonly string[] = [
   ) STRICT;
   CREATE INDEX events_of_team ON events (team_id, id);
   `,
+  `
+  -- Whether every node has reported in the row's epoch, and what the row was given before that, as JSON.
+  ALTER TABLE sandboxes ADD COLUMN fully_verified INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE sandboxes ADD COLUMN own_edits TEXT;
+  `,
 ];

@@ -19,6 +19,7 @@ import {
   runOne,
   stored,
   tags,
+  verifyOne,
 } from "../contract/fixture.ts";
 import { openStore } from "../open.ts";
 import type { SandboxStore } from "../store.ts";
@@ -114,6 +115,8 @@ describe("a SQLite store opened again", () => {
     expect(epoch).toBeGreaterThan(raised);
     expect(await stored(third, record)).toEqual(record);
     await refuses(edit(third, record, { a: "1" }, { epoch: raised }), "unavailable");
+    await refuses(edit(third, record, { a: "1" }), "unavailable", /waits for the nodes/);
+    await verifyOne(third, record);
     const { record: edited } = await edit(third, record, { a: "1" });
     expect(edited.metadata.revision).toBeGreaterThanOrEqual(epoch);
     expect(edited.epoch).toBe(epoch);
@@ -145,7 +148,8 @@ describe("a SQLite store opened again", () => {
     await runOne(first, teamId);
     await first.close();
     const db = new DatabaseSync(path);
-    db.exec("DROP TABLE access_tokens; DROP TABLE events; PRAGMA user_version = 1");
+    const columns = ["fully_verified", "own_edits"].map((name) => `ALTER TABLE sandboxes DROP COLUMN ${name};`);
+    db.exec(`DROP TABLE access_tokens; DROP TABLE events; ${columns.join(" ")} PRAGMA user_version = 1`);
     db.close();
     expect((await (await openHere()).listAccessTokens(0, 10)).tokens).toEqual([{ sandboxId, token: "secret" }]);
   });
@@ -162,6 +166,7 @@ describe("a SQLite store opened again", () => {
       path,
       teamId,
       record.sandboxId,
+      record.executionId,
     ];
     const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
     let printed = "";

@@ -5,6 +5,7 @@ import { checkSandboxId, checkTeamId, noSuchTeam } from "../refusals.ts";
 import type {
   AccessTokenPage,
   AdoptedSandbox,
+  AdoptOutcome,
   Confirmation,
   EgressEdit,
   EndTimeEdit,
@@ -19,6 +20,7 @@ import type {
   SandboxStore,
   StoreDescription,
   Transition,
+  Verification,
   Why,
 } from "../store.ts";
 import { decodeApiKey, decodeTeam, encodeApiKey, encodeTeam } from "../teams.ts";
@@ -30,6 +32,7 @@ import * as life from "./life.ts";
 import { countRunning, listSandboxes } from "./lists.ts";
 import * as loops from "./loops.ts";
 import { load, loadOfTeam } from "./records.ts";
+import * as recovery from "./recovery.ts";
 
 export interface SqliteStoreOptions extends StoreOptions {
   /** Default `full`. */
@@ -52,6 +55,7 @@ export class SqliteStore implements SandboxStore {
   readonly #db: Database;
   readonly #synchronous: Synchronous;
   readonly #pushGrace: number;
+  readonly #listeners = new Set<(epoch: Epoch) => void>();
 
   constructor(db: Database, synchronous: Synchronous, options: StoreOptions) {
     this.#db = db;
@@ -75,8 +79,16 @@ export class SqliteStore implements SandboxStore {
     return this.#db.read(() => this.#db.now());
   }
 
-  raiseEpoch(known: Epoch | Revision): Promise<Epoch> {
-    return this.#db.write(() => this.#db.raiseEpoch(known));
+  onEpoch(listener: (epoch: Epoch) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async raiseEpoch(known: Epoch | Revision): Promise<Epoch> {
+    const before = this.#db.epoch;
+    const epoch = await this.#db.write(() => this.#db.raiseEpoch(known));
+    if (epoch !== before) for (const listener of this.#listeners) listener(epoch);
+    return epoch;
   }
 
   async close(): Promise<void> {
@@ -138,10 +150,16 @@ export class SqliteStore implements SandboxStore {
     return this.#db.read(() => life.isTombstoned(this.#db, sandboxId, executionId));
   }
 
-  async adopt(sandbox: AdoptedSandbox): Promise<"adopted" | "known" | "tombstoned"> {
+  async adopt(sandbox: AdoptedSandbox): Promise<AdoptOutcome> {
     checkTeamId(sandbox.teamId);
     checkSandboxId(sandbox.sandboxId);
-    return this.#db.write(() => life.adopt(this.#db, sandbox));
+    return this.#db.write(() => recovery.adopt(this.#db, sandbox));
+  }
+
+  async verify(epoch: Epoch, records: readonly Verification[]): Promise<void> {
+    await this.#db.write(() => {
+      for (const record of records) recovery.verify(this.#db, epoch, record);
+    });
   }
 
   editMetadata(edit: MetadataEdit): Promise<LiveCommit> {
@@ -205,5 +223,9 @@ export class SqliteStore implements SandboxStore {
 
   forgetNode(nodeId: string): Promise<void> {
     return this.#db.write(() => loops.forgetNode(this.#db, nodeId));
+  }
+
+  listForgottenNodes(): Promise<string[]> {
+    return this.#db.read(() => loops.listForgottenNodes(this.#db));
   }
 }

@@ -5,7 +5,7 @@ import { script, upkeepScript } from "./script.ts";
 
 /**
  * What every live edit begins with, in this order: team, operation id (a replay ends here, whatever the state is now),
- * epoch, and whether there is such a sandbox. These parts are code, not functions: nothing runs more often, and a call
+ * epoch, whether there is such a sandbox, and whether it is verified. These parts are code, not functions: nothing runs more often, and a call
  * of a Redis command from Lua costs more than anything that Lua does.
  *
  * ARGV: 1 the store's epoch, 2 the request's, 3 sandbox, 4 operation id, 5 grace until a push is due in µs, 6 how long
@@ -17,8 +17,9 @@ local epoch, id, operation, made, now = tonumber(ARGV[1]), ARGV[3], ARGV[4], ARG
 local text, changed, replayed = call('GET', P .. 's:' .. id), 0, 0
 `;
 
-/** Needs `fields`, if there is a text. */
+/** Needs `fields`, if there is a text, and `ifMatch`. */
 const checking = `
+local partly = false
 -- Operation ids stand in one set per sandbox and span of time, so that they go by themselves, a set at a time.
 local kept = tonumber(ARGV[6])
 local span = math.floor(now / 1000 / kept)
@@ -33,6 +34,19 @@ if replayed == 0 then
   if stop then return stop end
   if tonumber(ARGV[2]) ~= epoch then return {'stale'} end
   if not text or fields[STATE] == 'creating' then return {'missing'} end
+  if fields[EPOCH] ~= ARGV[1] then
+    partly = fields[EPOCH] == ARGV[1] .. '~'
+    if not partly or ifMatch ~= '' then return {'unverified'} end
+  end
+end
+`;
+
+/** Notes in a whole record that it is given something before every node has reported. */
+const keeping = `
+local function noteOwn(fields, ending)
+  local since, before = string.match(fields[OWN], '^(.*) (%a+)$')
+  if not since then since = table.concat({fields[MREV], fields[EREV], fields[GREV]}, ' ') end
+  fields[OWN] = since .. ' ' .. (before == 'set' and before or ending)
 end
 `;
 
@@ -45,7 +59,6 @@ if replayed == 0 then
   local isFirst = fields[OSPAN] ~= digits(span)
   if changed == 1 or isFirst then
     fields[OSPAN] = digits(span)
-    if changed == 1 then fields[EPOCH] = digits(epoch) end
     text = together()
     call('SET', P .. 's:' .. id, text)
   end
@@ -65,8 +78,8 @@ return {'ok', changed, replayed, {identity, text}}
 `;
 
 /**
- * ARGV from 9: revision of If-Match or '', most keys, most bytes; then key and '=' .. value, or key and '-' to remove,
- * escaped.
+ * ARGV from 9: revision of If-Match or '', most keys, most bytes, most keys and most bytes of the edits kept before every
+ * node has reported; then key and '=' .. value, or key and '-' to remove, escaped.
  *
  * Of the record it takes only the leading fields and the metadata out; the rest stays in one piece.
  */
@@ -79,9 +92,11 @@ export const editMetadata = script(
   listing,
   pushing,
   emitting,
+  keeping,
   entering,
   `
 local fields, rest, metadata
+local ifMatch = ARGV[9]
 if text then
   if string.sub(text, 1, 2) ~= '1\\n' then text = serialize(parse(text)) end
   local cut = string.find(text, '\\n\\t\\n', 1, true)
@@ -114,7 +129,7 @@ end
 if replayed == 0 then
   local state, revision = fields[STATE], tonumber(fields[MREV])
   if state == 'killing' then return {'state', state} end
-  if ARGV[9] ~= '' and tonumber(ARGV[9]) ~= revision then return {'revision'} end
+  if ifMatch ~= '' and tonumber(ifMatch) ~= revision then return {'revision'} end
   local bytes, keys = tonumber(fields[MBYTES]), tonumber(fields[MKEYS])
   if not bytes or not keys then
     bytes, keys = 0, 0
@@ -126,7 +141,7 @@ if replayed == 0 then
   -- A few entries are found and replaced in the text; for many, that would take time by the square of their number, and
   -- the text is taken apart.
   local entries, order
-  if #ARGV > 27 then
+  if #ARGV > 29 then
     entries, order = {}, {}
     for key, value in string.gmatch(metadata, '([^\\n\\t]+)\\t([^\\n]*)') do
       entries[key], order[#order + 1] = value, key
@@ -135,7 +150,7 @@ if replayed == 0 then
 
   -- The delta against what is stored, and the tags that come and go with it.
   local fresh, gone = {}, {}
-  for i = 12, #ARGV, 2 do
+  for i = 14, #ARGV, 2 do
     local key, edit = ARGV[i], ARGV[i + 1]
     local after = edit ~= '-' and string.sub(edit, 2) or nil
     local before, start, stop, last
@@ -180,6 +195,22 @@ if replayed == 0 then
     if keys > tonumber(ARGV[10]) then return {'keys'} end
     if bytes > tonumber(ARGV[11]) then return {'bytes'} end
     changed = 1
+  end
+  if partly then
+    -- The edits so far as one, with this one over them.
+    local kept, edits, number, size = P .. 'd:' .. id, {}, 0, 0
+    local before = call('HGETALL', kept)
+    for i = 1, #before, 2 do edits[before[i]] = before[i + 1] end
+    for i = 14, #ARGV, 2 do edits[ARGV[i]] = ARGV[i + 1] end
+    for key, edit in pairs(edits) do number, size = number + 1, size + #key + #edit end
+    if number > tonumber(ARGV[12]) or size > tonumber(ARGV[13]) then return {'unverified'} end
+    for i = 14, #ARGV, 2 do call('HSET', kept, ARGV[i], ARGV[i + 1]) end
+    local all = parse(together())
+    noteOwn(all, 'extend')
+    rest = '\\n' .. table.concat(all, '\\n', ${leadingFields + 1}, FIELDS) .. all[FIELDS + 1]
+    changed = 1
+  end
+  if changed == 1 then
     fields[MREV] = digits(math.max(revision + 1, now, epoch))
     fields[MBYTES], fields[MKEYS] = digits(bytes), digits(keys)
     local shown = SHOWN[state]
@@ -196,7 +227,7 @@ end
 
 /** An edit of a running sandbox takes the whole record apart. */
 const whole = `
-local fields = text and parse(text)
+local fields, ifMatch = text and parse(text), ''
 local function together() return serialize(fields) end
 `;
 
@@ -217,14 +248,17 @@ export const editEndTime = script(
   loading,
   pushing,
   emitting,
+  keeping,
   entering,
   whole,
   checking,
   running,
   `
 local before, value = tonumber(fields[END]), now + tonumber(ARGV[9])
-if replayed == 0 and value ~= before and (ARGV[10] == 'set' or value > before) then
+if ARGV[10] == 'extend' then value = math.max(value, before) end
+if replayed == 0 and (value ~= before or partly) then
   changed = 1
+  if partly then noteOwn(fields, ARGV[10]) end
   fields[END], fields[EREV] = digits(value), digits(math.max(tonumber(fields[EREV]) + 1, now, epoch))
   call('ZADD', P .. 'ends', fields[END], id)
 end
@@ -242,13 +276,15 @@ export const editEgress = script(
   loading,
   pushing,
   emitting,
+  keeping,
   entering,
   whole,
   checking,
   runningOrLost,
   `
-if replayed == 0 and fields[EGRESS] ~= ARGV[9] then
+if replayed == 0 and (fields[EGRESS] ~= ARGV[9] or partly) then
   changed = 1
+  if partly then noteOwn(fields, 'extend') end
   fields[EGRESS], fields[GREV] = ARGV[9], digits(math.max(tonumber(fields[GREV]) + 1, now, epoch))
 end
 local function event() return fields[EXEC], fields[TPL], 'egress', fields[EGRESS], '' end
@@ -285,7 +321,6 @@ for i = 2, #ARGV, 7 do
       fields[field] = digits(applied)
     end
     if fields[BOOT] ~= boot then fields[BOOT], fields[PREV] = boot, fields[BOOT] end
-    fields[EPOCH] = digits(epoch)
     save(id, fields)
     if current then
       call('ZREM', P .. 'push', id)

@@ -10,11 +10,12 @@ import {
   relisting,
   revising,
   states,
+  verifying,
 } from "./prelude.ts";
 import { readingScript, script, upkeepScript } from "./script.ts";
 
 /** Writing a whole new record: its fields and every index. */
-const inserting = `
+export const inserting = `
 local function insert(id, identity, given)
   local fields = parse('1\\n\\t\\n')
   for field, value in pairs(given) do fields[field] = value end
@@ -84,59 +85,21 @@ return {'ok', read(id)}
 `,
 );
 
-/**
- * ARGV: 1 the store's epoch, 2 the report's, 3 sandbox, 4 execution, 5 generation, 6 node, 7 boot, 8 start,
- * 9 revision of the metadata, 10 end, 11 its revision, 12 egress, 13 its revision, 14 identity, 15 template,
- * 16 alias or '', 17 bytes and 18 keys of the metadata, 19 the metadata.
- */
-export const adopt = script(
-  "adopt",
-  base,
-  fencing,
-  positions,
-  loading,
-  listing,
-  relisting,
-  states,
-  inserting,
-  emitting,
-  lifeEvents,
-  `
-local epoch, id, execution = tonumber(ARGV[1]), ARGV[3], ARGV[4]
--- A node's report may be the first that an emptied store hears of a team.
-call('SET', KEYS[1], digits(epoch), 'NX')
-local stop = fence(epoch)
-if stop then return stop end
-if load(id) then return {'known'} end
-if call('EXISTS', P .. 'x:' .. id .. ':' .. execution) == 1 then return {'tombstoned'} end
-if tonumber(ARGV[2]) ~= epoch then return {'stale'} end
-
-insert(id, ARGV[14], {
-  [STATE] = 'running', [EXEC] = execution, [GEN] = ARGV[5], [NODE] = ARGV[6], [BOOT] = ARGV[7], [STARTED] = ARGV[8],
-  [EPOCH] = digits(epoch), [TPL] = ARGV[15], [ALIAS] = ARGV[16],
-  [MREV] = ARGV[9], [MAPP] = ARGV[9], [MBYTES] = ARGV[17], [MKEYS] = ARGV[18],
-  [METADATA] = '\\n' .. ARGV[19],
-  [END] = ARGV[10], [EREV] = ARGV[11], [EAPP] = ARGV[11],
-  [EGRESS] = ARGV[12], [GREV] = ARGV[13], [GAPP] = ARGV[13]
-})
-emitLife(epoch, clock(), 'found', id, load(id), {key = ''})
-return {'adopted'}
-`,
-);
-
 /** Takes a loaded record to another state and brings every index along. */
-const becoming = `
+export const becoming = `
 local REVISION, APPLIED = {MREV, EREV, GREV}, {MAPP, EAPP, GAPP}
 
--- change: to, wait (µs until settled), and if given: exec, gen, node, lifetime (µs), boot and applied (three revisions).
+-- change: to, wait (µs until settled), and if given: exec, gen, node and started, lifetime (µs), boot and applied (three
+-- revisions).
 -- why: key (as JSON) and cause for the event; nothing where nothing is to be said.
 local function become(id, fields, change, epoch, why)
   local now, to, before = clock(), change.to, {unpack(fields)}
-  fields[STATE], fields[EPOCH] = to, digits(epoch)
+  fields[STATE] = to
   fields[DEADLINE] = TRANSITIONAL[to] and digits(now + change.wait) or ''
 
   if change.exec then
-    fields[EXEC], fields[GEN], fields[NODE], fields[STARTED] = change.exec, change.gen, change.node, digits(now)
+    fields[EXEC], fields[GEN], fields[NODE] = change.exec, change.gen, change.node
+    fields[STARTED] = change.started or digits(now)
     fields[BOOT], fields[PREV] = '', ''
     for _, field in ipairs(APPLIED) do fields[field] = '0' end
   end
@@ -152,7 +115,7 @@ local function become(id, fields, change, epoch, why)
 
   local ends = tonumber(fields[END])
   if change.lifetime then ends = now + change.lifetime end
-  if to == 'paused' then ends = now end
+  if to == 'paused' and before[STATE] ~= 'paused' then ends = now end
   if ends ~= tonumber(fields[END]) then
     fields[END], fields[EREV] = digits(ends), digits(nextRevision(tonumber(fields[EREV]), now, epoch))
   end
@@ -216,6 +179,7 @@ if not from then return {'state', fields[STATE]} end
 local change = {to = ARGV[4], wait = tonumber(ARGV[5]), lifetime = tonumber(ARGV[9])}
 if ARGV[6] ~= '' then
   if tonumber(ARGV[7]) <= tonumber(fields[GEN]) then return {'execution'} end
+  if fields[EPOCH] ~= digits(epoch) then return {'unverified'} end
   change.exec, change.gen, change.node = ARGV[6], ARGV[7], ARGV[8]
 end
 if ARGV[11] ~= '' then
@@ -232,6 +196,7 @@ return {'ok', read(id)}
 export const claimEnded = upkeepScript(
   "claimEnded",
   base,
+  verifying,
   fencing,
   revising,
   reading,
@@ -250,7 +215,7 @@ local stop = fence(epoch)
 if stop then return stop end
 local fields = load(id)
 if not fields or fields[EXEC] ~= ARGV[3] or fields[STATE] ~= 'running' then return {'no'} end
-if tonumber(fields[END]) > clock() then return {'no'} end
+if tonumber(fields[END]) > clock() or not isVerified(fields[EPOCH], epoch) then return {'no'} end
 become(id, fields, {to = ARGV[4], wait = tonumber(ARGV[5])}, epoch, {key = '', cause = 'timeout'})
 return {'ok', read(id)}
 `,
@@ -260,6 +225,7 @@ return {'ok', read(id)}
 export const remove = upkeepScript(
   "remove",
   base,
+  verifying,
   fencing,
   positions,
   loading,
@@ -274,12 +240,13 @@ local stop = fence(epoch)
 if stop then return stop end
 local fields = load(id)
 if fields and fields[EXEC] ~= execution then return {'ok', 0} end
+if fields and not isVerified(fields[EPOCH], epoch) then return {'unverified'} end
 call('SET', P .. 'x:' .. id .. ':' .. execution, '', 'PX', ARGV[4])
 if not fields then return {'ok', 0} end
 local type = REMOVED[fields[STATE]]
 if type then emitLife(epoch, clock(), type, id, fields, {key = ARGV[5], cause = ARGV[6]}) end
 delist(id, fields)
-call('DEL', P .. 'i:' .. id, P .. 's:' .. id)
+call('DEL', P .. 'i:' .. id, P .. 's:' .. id, P .. 'd:' .. id)
 call('SREM', P .. 'live', id)
 for _, name in ipairs({'push', 'ends', 'states', 'n:' .. fields[NODE]}) do call('ZREM', P .. name, id) end
 return {'ok', 1}

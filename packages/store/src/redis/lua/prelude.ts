@@ -21,6 +21,11 @@ local function clock()
 end
 `;
 
+/** What a record's epoch says: verified, so that edits may go on, and fully, so that nothing else need be kept. */
+export const verifying = `
+local function isVerified(stamp, epoch) return stamp == digits(epoch) or stamp == digits(epoch) .. '~' end
+`;
+
 /** Compares the caller's epoch with the highest one that has written to the team. */
 export const fencing = `
 -- Answers why the call may not go on, or nothing. A team without an epoch does not exist, or the store was emptied.
