@@ -110,4 +110,70 @@ export const mutants: readonly Mutant[] = [
     tests: ["packages/store/src/sqlite/contract.test.ts"],
     project: "unit",
   },
+  {
+    guard: "a command that is sent twice takes effect once, in Redis",
+    edits: [
+      {
+        file: "packages/store/src/redis/lua/edits.ts",
+        from: "digits(span - 1), operation) == 1) then replayed = 1 end",
+        to: "digits(span - 1), operation) == 1) then replayed = 0 end",
+      },
+    ],
+    tests: ["packages/store/src/redis/contract.test.ts"],
+    project: "unit",
+  },
+  {
+    guard: "an edit with an idempotency key takes effect once",
+    edits: [{ file: "packages/store/src/sqlite/edits.ts", from: "if (replay) return replay;", to: "" }],
+    tests: ["packages/store/src/sqlite/contract.test.ts"],
+    project: "unit",
+  },
+  {
+    guard: "an idempotency key stands for one edit only",
+    edits: [
+      {
+        file: "packages/store/src/redis/lua/edits.ts",
+        from: "if content ~= ARGV[13] then return {'reused'} end",
+        to: "",
+      },
+    ],
+    tests: ["packages/store/src/redis/contract.test.ts"],
+    project: "unit",
+  },
+  {
+    guard: "an edit is in the history from the step that makes it",
+    edits: [
+      {
+        file: "packages/store/src/redis/lua/edits.ts",
+        from: "recordChange(id, tonumber(fields[MREV]), now, 'edited'",
+        to: "local _ = (function() end)(id, tonumber(fields[MREV]), now, 'edited'",
+      },
+    ],
+    tests: ["packages/store/src/redis/contract.test.ts"],
+    project: "unit",
+  },
+  {
+    guard: "an edit is answered and pushed only once it is committed",
+    edits: [
+      {
+        file: "packages/store/src/sqlite/group-commit.ts",
+        from: "for (const job of batch) answers.push(this.#attempt(job));",
+        to: "for (const job of batch) this.#attempt(job)();",
+      },
+    ],
+    tests: ["packages/store/src/sqlite/group-commit.test.ts"],
+    project: "unit",
+  },
+  {
+    guard: "what is visible on a node is seeded",
+    edits: [
+      {
+        file: "apps/orchestrator/src/sandboxes/node-sandboxes.ts",
+        from: "if (execution.seeded) yield execution;",
+        to: "yield execution;",
+      },
+    ],
+    tests: ["apps/orchestrator/src/sandboxes/lifecycle.test.ts"],
+    project: "unit",
+  },
 ];

@@ -208,6 +208,11 @@ export function revision(flag: string | undefined): number | undefined {
   return pick(flag, "--if-match", {}, "", revisionNumber, undefined);
 }
 
+/** How many changes of a history to print; `--limit`, 100. */
+export function historyLimit(flag: string | undefined): number {
+  return pick(flag, "--limit", {}, "", wholeNumber(1, 1_000), 100);
+}
+
 function memoryOvercommit(flag: string | undefined, env: Environment): number {
   return pick(flag, "--memory-overcommit", env, "CASTELLAN_MEMORY_OVERCOMMIT", wholeNumber(1, 1_000), 16);
 }

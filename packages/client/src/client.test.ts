@@ -62,6 +62,23 @@ describe("the client", () => {
     expect(JSON.parse(seen[0]?.body ?? "")).toEqual({ a: "1", b: null, c: "" });
   });
 
+  test("an edit carries the name that its caller gives it", async () => {
+    answer = json(200, state);
+    await client.metadata.patch("i1", { a: "1" }, { idempotencyKey: "deploy 17" });
+    expect(seen[0]?.headers).toMatchObject({ "idempotency-key": "deploy 17" });
+    expect(seen[0]?.headers).not.toHaveProperty("if-match");
+  });
+
+  test("the history comes in pages, in the client's words", async () => {
+    const change = { time: "2026-01-01T00:00:00Z", revision: 7, kind: "edited", delta: { a: null } };
+    answer = json(200, { changes: [{ ...change, apiKeyID: "k" }, change], oldestRevision: 3 });
+    expect(await client.metadata.history("i1", { limit: 2, before: 9 })).toEqual({
+      changes: [{ ...change, apiKeyId: "k" }, change],
+      oldestRevision: 3,
+    });
+    expect(seen[0]?.url).toBe("/sandboxes/i1/metadata/history?limit=2&before=9");
+  });
+
   test("a 202 is an edit that the node has not confirmed yet", async () => {
     answer = json(202, { ...state, appliedRevision: 3 });
     expect(await client.metadata.patch("i1", { a: "1" })).toEqual({ ...state, appliedRevision: 3, confirmed: false });

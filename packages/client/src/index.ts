@@ -1,3 +1,11 @@
 export { type CastellanClient, type ClientOptions, createClient } from "./client.ts";
 export { ApiError } from "./errors.ts";
-export type { MetadataClient, MetadataState, PatchOptions, PatchResult } from "./metadata.ts";
+export type {
+  HistoryOptions,
+  MetadataChange,
+  MetadataClient,
+  MetadataHistory,
+  MetadataState,
+  PatchOptions,
+  PatchResult,
+} from "./metadata.ts";

@@ -20,6 +20,8 @@ export type ErrorCode =
   | "precondition_failed"
   /** The request is larger than it may be. */
   | "too_large"
+  /** An `Idempotency-Key` that was used for something else. */
+  | "key_reused"
   /** The body's media type is not one that the operation takes. */
   | "unsupported_media_type"
   /** The team uses as much as it may. */

@@ -10,6 +10,8 @@ export {
   type LifecycleEventType,
   lifecycleEventTypes,
 } from "./events.ts";
+export { historyLimits, type MetadataChangeKind, type MetadataHistoryEntry, withinHistory } from "./history.ts";
+export { editIdempotency, type Idempotency } from "./idempotency.ts";
 export { newExecutionId, newOperationId, newSandboxId, parseSandboxId, sandboxNotFound } from "./ids.ts";
 export { type Isolation, isIsolation, isolations } from "./isolation.ts";
 export { parseJson } from "./json.ts";

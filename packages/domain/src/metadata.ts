@@ -141,7 +141,9 @@ export function metadataHash(metadata: Metadata): Uint8Array {
 }
 
 /** As a plain object for JSON. `Object.fromEntries` defines properties, so that `__proto__` stays a key. */
-export function metadataToObject(metadata: Metadata): Record<string, string> {
+export function metadataToObject<Value extends string | null>(
+  metadata: ReadonlyMap<string, Value>,
+): Record<string, Value> {
   return Object.fromEntries(metadata);
 }
 

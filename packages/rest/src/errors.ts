@@ -14,6 +14,7 @@ const statuses: Readonly<Record<ErrorCode, number>> = {
   precondition_failed: 412,
   too_large: 413,
   unsupported_media_type: 415,
+  key_reused: 422,
   quota_exceeded: 429,
   cancelled: 499,
   internal: 500,

@@ -52,6 +52,7 @@ describe("the REST server", () => {
       connectSandboxV2: (request) => onConnect(request),
       getSandboxMetadata: fails,
       patchSandboxMetadata: (request) => onPatch(request),
+      getSandboxMetadataHistory: fails,
       getSandboxMetrics: fails,
       listSandboxMetrics: fails,
       getSandboxLogs: fails,

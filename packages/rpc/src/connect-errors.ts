@@ -12,6 +12,7 @@ const connectCodes: Readonly<Record<ErrorCode, Code>> = {
   precondition_failed: Code.FailedPrecondition,
   too_large: Code.OutOfRange,
   unsupported_media_type: Code.InvalidArgument,
+  key_reused: Code.InvalidArgument,
   quota_exceeded: Code.ResourceExhausted,
   unimplemented: Code.Unimplemented,
   unavailable: Code.Unavailable,

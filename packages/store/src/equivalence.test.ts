@@ -61,9 +61,13 @@ async function run(store: SandboxStore, teamId: string, sequence: readonly Step[
     const page = await store.list(teamId, template === undefined ? query : { ...query, template });
     return page.sandboxes.map(normal);
   };
+  const histories = await Promise.all(
+    changes.sandboxIds.map((sandboxId) => store.metadataHistory(teamId, sandboxId, { limit: 1_000 })),
+  );
   return {
     outcomes,
     records: records.map(normal),
+    histories: histories.map((page) => page?.entries.map(({ kind, delta, apiKeyId }) => ({ kind, delta, apiKeyId }))),
     lists: [await list({}), await list({ all: "1" }), await list({ k0: "v1", all: "1" }), await list({}, "t1")],
     events: (await store.listEvents(teamId, { order: "asc", limit: 1000 })).events.map(normalEvent),
     counts: [

@@ -22,6 +22,12 @@ export const operationKeptMs = 11 * 60_000;
  * it. More waits for the nodes.
  */
 export const ownEditLimits = { keys: 1024, bytes: 512 * 1024 } as const;
+/** How long an idempotency key is known, in ms; of one sandbox the newest so many. */
+export const idempotencyKeptMs = 24 * 3_600_000;
+export const idempotencyKeys = 10_000;
+
+/** What is kept of the metadata that commands with an idempotency key ended with: maps and bytes of one sandbox. */
+export const outcomesKept = { maps: 1_000, bytes: 1024 * 1024 };
 
 /** How long a removed execution is remembered, in ms: 24 h and some. */
 export const tombstoneKeptMs = 48 * 3_600_000;

@@ -32,6 +32,10 @@ export function revisionDiffers(): CastellanError {
   return new CastellanError("precondition_failed", "The metadata has another revision");
 }
 
+export function keyReused(): CastellanError {
+  return new CastellanError("key_reused", "This Idempotency-Key was used for another edit of this sandbox");
+}
+
 export function listingTooLong(): CastellanError {
   return new CastellanError("deadline_exceeded", "No sandbox with these tags was found in time");
 }

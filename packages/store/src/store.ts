@@ -5,10 +5,12 @@ import type {
   EndCause,
   Epoch,
   EventId,
+  Idempotency,
   LifecycleEvent,
   LifecycleEventType,
   Metadata,
   MetadataDelta,
+  MetadataHistoryEntry,
   Micros,
   NodeRecord,
   Revision,
@@ -106,14 +108,22 @@ export interface SandboxStore {
   // Live edits
 
   /**
-   * In this order: team → operation id (a replay ends here) → epoch → verified → state → `If-Match` → merge the delta into
-   * what is stored → limits → revision, index, "push due". An edit without effect keeps the revision, unless the record is
-   * not fully verified: then it is kept like any other, to go over what a late node brings. Operation ids are known for at
-   * least 10 minutes; `newOperationId` of the domain makes ones that are cheap to keep.
-   * @throws `not_found`, also while it is being created; `conflict` while it is being killed; `precondition_failed`; `invalid_argument` at the limits;
-   * `unavailable` when the epoch is not the store's or the record is not verified in it, with `ifMatch` not fully.
+   * In this order: team → idempotency key and operation id (a replay ends here) → epoch → verified → state → `If-Match` →
+   * merge the delta into what is stored → limits → revision, history, index, "push due". An edit without effect keeps the
+   * revision, unless the record is not fully verified: then it is kept like any other, to go over what a late node brings.
+   * Operation ids are known for at least 10 minutes; `newOperationId` of the domain makes ones that are cheap to keep. Of
+   * idempotency keys a sandbox's newest 10,000 are known, for 24 h; and of the metadata that they ended with, the newest
+   * MiB, in at most 1,000 maps.
+   * @throws `not_found`, also while it is being created; `key_reused`; `conflict` while it is being killed;
+   * `precondition_failed`; `invalid_argument` at the limits; `unavailable` when the epoch is not the store's or the record
+   * is not verified in it, with `ifMatch` not fully.
    */
   editMetadata(edit: MetadataEdit): Promise<LiveCommit>;
+  /**
+   * The changes of a sandbox's metadata, newest first: of the last 1,000 or the last MiB of them, whichever is less, a
+   * page. `undefined` when there is no such sandbox.
+   */
+  metadataHistory(teamId: string, sandboxId: string, query: HistoryQuery): Promise<HistoryPage | undefined>;
   /**
    * Sets or extends the end of a running sandbox's life, counted from the store's clock.
    * @throws `not_found`; `conflict` when it is not running; `unavailable` as above.
@@ -295,6 +305,8 @@ export interface MetadataEdit extends LiveEdit {
   readonly delta: MetadataDelta;
   readonly ifMatch?: Revision;
   readonly apiKeyId: string;
+  /** The caller's own name for this command. */
+  readonly idempotency?: Idempotency;
 }
 
 export interface EndTimeEdit extends LiveEdit {
@@ -311,8 +323,23 @@ export interface EgressEdit extends LiveEdit {
 export interface LiveCommit {
   readonly record: SandboxRecord;
   readonly changed: boolean;
-  /** The operation id was known: this is the earlier outcome's record as it is now. */
+  /** The operation id or the idempotency key was known: this is the earlier outcome's record as it is now. */
   readonly replayed: boolean;
+  /** What the command with this idempotency key ended with, as long as that is kept. */
+  readonly outcome?: { readonly metadata: Metadata; readonly revision: Revision };
+}
+
+export interface HistoryQuery {
+  /** Entries of the page: 1 to 1,000. */
+  readonly limit: number;
+  /** Only entries with a lower revision. */
+  readonly before?: Revision;
+}
+
+export interface HistoryPage {
+  readonly entries: readonly MetadataHistoryEntry[];
+  /** The oldest revision that history tells of; absent when it tells of none. */
+  readonly oldestRevision?: Revision;
 }
 
 export interface Confirmation extends ExecutionKey {

@@ -1,5 +1,8 @@
 import {
   CastellanError,
+  editIdempotency,
+  type Metadata,
+  type MetadataHistoryEntry,
   metadataToObject,
   newOperationId,
   notVerified,
@@ -7,54 +10,92 @@ import {
   parseSandboxId,
   type Revision,
   type SandboxRecord,
+  sandboxNotFound,
 } from "@castellan/domain";
 import type { SecuredHandlers } from "@castellan/rest";
 import type { Services } from "../services.ts";
+import { presentTime } from "./presenting.ts";
 import { findSandbox } from "./sandbox.ts";
 
 export function metadataHandlers({
   store,
   pusher,
   timing,
-}: Services): Pick<SecuredHandlers, "getSandboxMetadata" | "patchSandboxMetadata"> {
+}: Services): Pick<SecuredHandlers, "getSandboxMetadata" | "patchSandboxMetadata" | "getSandboxMetadataHistory"> {
   return {
     async getSandboxMetadata({ params }, { teamId }) {
       const record = await findSandbox(store, teamId, params.sandboxID);
       // Until then the store may have forgotten what was acknowledged.
       if (record.epoch !== (await store.epoch())) throw notVerified(record.sandboxId);
-      return { status: 200, ...present(record, pusher.applied(record, "metadata")) };
+      return { status: 200, ...present(latest(record), pusher.applied(record, "metadata")) };
     },
 
     async patchSandboxMetadata({ params, headers, body }, { teamId, apiKeyId }) {
       const sandboxId = parseSandboxId(params.sandboxID);
       const ifMatch = readIfMatch(headers["If-Match"]);
+      const delta = parseMetadataDelta(body);
+      const idempotencyKey = headers["Idempotency-Key"];
       const epoch = await store.epoch();
-      const { record } = await store.editMetadata({
+      const { record, outcome } = await store.editMetadata({
         teamId,
         apiKeyId,
         sandboxId,
-        delta: parseMetadataDelta(body),
+        delta,
         operationId: newOperationId(),
         epoch,
         ...(ifMatch === undefined ? {} : { ifMatch }),
+        ...(idempotencyKey === undefined ? {} : { idempotency: editIdempotency(idempotencyKey, delta, ifMatch) }),
       });
+      const answer = (applied: Revision) => present(outcome ?? latest(record), applied);
       // No node runs a paused sandbox: its next one starts with what is committed.
-      if (record.state === "paused") return { status: 200, ...present(record, record.metadata.applied) };
+      if (record.state === "paused") return { status: 200, ...answer(record.metadata.applied) };
 
       const { confirmed, applied } = await pusher.confirm(record, "metadata", epoch, timing.confirmMs);
-      return { status: confirmed ? 200 : 202, ...present(record, applied) };
+      return { status: confirmed ? 200 : 202, ...answer(applied) };
+    },
+
+    async getSandboxMetadataHistory({ params, query }, { teamId }) {
+      const { sandboxId } = await findSandbox(store, teamId, params.sandboxID);
+      const { limit, before } = query;
+      const page = await store.metadataHistory(teamId, sandboxId, {
+        limit: limit ?? 100,
+        ...(before === undefined ? {} : { before }),
+      });
+      if (page === undefined) throw sandboxNotFound(sandboxId);
+      return {
+        status: 200,
+        body: {
+          changes: page.entries.map(presentChange),
+          ...(page.oldestRevision === undefined ? {} : { oldestRevision: page.oldestRevision }),
+        },
+      };
     },
   };
 }
 
-function present({ metadata }: SandboxRecord, applied: Revision) {
+interface Committed {
+  readonly metadata: Metadata;
+  readonly revision: Revision;
+}
+
+function latest({ metadata }: SandboxRecord): Committed {
+  return { metadata: metadata.value, revision: metadata.revision };
+}
+
+function present({ metadata, revision }: Committed, applied: Revision) {
   return {
-    body: {
-      metadata: metadataToObject(metadata.value),
-      revision: metadata.revision,
-      appliedRevision: applied,
-    },
-    headers: { ETag: `"${metadata.revision}"` },
+    body: { metadata: metadataToObject(metadata), revision, appliedRevision: applied },
+    headers: { ETag: `"${revision}"` },
+  };
+}
+
+function presentChange({ at, revision, kind, delta, apiKeyId }: MetadataHistoryEntry) {
+  return {
+    time: presentTime(at),
+    revision,
+    kind,
+    delta: metadataToObject(delta),
+    ...(apiKeyId === undefined ? {} : { apiKeyID: apiKeyId }),
   };
 }
 

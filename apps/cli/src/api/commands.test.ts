@@ -167,6 +167,62 @@ describe("the commands that use the API", () => {
     expect(stderr).toMatch(/Nothing was changed: the metadata no longer has the revision 5/);
   });
 
+  const change = (revision: number, delta: Record<string, string | null>, kind = "edited") => ({
+    time: "2026-01-01T00:00:00.000000Z",
+    revision,
+    kind,
+    delta,
+    apiKeyID: "key",
+  });
+
+  it("metadata history prints a line per change, newest first, that cannot steer the terminal", async () => {
+    const changes = [change(9, { a: null, b: "2\u001b[2J" }), change(5, { a: "1" }, "created")];
+    answers = [
+      { status: 200, body: { changes, oldestRevision: 5 } },
+      { status: 200, body: { changes } },
+    ];
+    expect(await run("metadata", "history", "i1", "--limit", "7")).toBe(0);
+    expect(exchanges[0]?.request).toBe("GET /sandboxes/i1/metadata/history?limit=7");
+    const lines = stdout.split("\n");
+    expect(lines[0]).toMatch(/^2026-01-01T00:00:00.000000Z\t9\tedited\tkey\ta- b=2/);
+    expect(stdout).not.toContain("\u001b");
+    expect(lines[1]).toBe("2026-01-01T00:00:00.000000Z\t5\tcreated\tkey\ta=1");
+    stdout = "";
+    expect(await run("metadata", "history", "i1", "--json")).toBe(0);
+    expect(
+      stdout
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line).revision),
+    ).toEqual([9, 5]);
+    expect(await run("metadata", "history", "i1", "--limit", "0")).toBe(1);
+  });
+
+  it("metadata watch prints what changes from now on, in order, until the sandbox has ended", async () => {
+    answers = [
+      { status: 200, body: state },
+      {
+        status: 200,
+        body: {
+          changes: [
+            change(state.revision + 2, { b: null }),
+            change(state.revision + 1, { a: "2" }),
+            change(state.revision, {}),
+          ],
+        },
+      },
+      { status: 404, body: { code: 404, message: "gone" } },
+      { status: 404, body: { code: 404, message: "gone" } },
+    ];
+    expect(await run("metadata", "watch", "i1")).toBe(0);
+    expect(
+      stdout
+        .trim()
+        .split("\n")
+        .map((line) => line.split(" ").slice(1).join(" ")),
+    ).toEqual([`${state.revision + 1} a=2`, `${state.revision + 2} b-`]);
+  });
+
   it("an argument that makes no sense is refused before anything is sent", async () => {
     expect(await run("metadata", "set", "i1", "nonsense")).toBe(1);
     expect(await run("metadata", "set", "i1", "a=1", "--if-match", "x")).toBe(1);

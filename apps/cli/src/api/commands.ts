@@ -2,12 +2,13 @@ import { type CastellanClient, createClient } from "@castellan/client";
 import type { Command } from "commander";
 import { parseEdits, parseTags, parseVariables } from "../metadata/arguments.ts";
 import { getMetadata, setMetadata } from "../metadata/commands.ts";
+import { showHistory, watchMetadata } from "../metadata/history.ts";
 import { createSandbox } from "../sandbox/create.ts";
 import { killSandboxes } from "../sandbox/kill.ts";
 import { listSandboxes } from "../sandbox/list.ts";
 import { logLevel, showLogs } from "../sandbox/logs.ts";
 import { showMetrics } from "../sandbox/metrics.ts";
-import { execTimeoutMs, revision, timeoutSeconds } from "../settings.ts";
+import { execTimeoutMs, historyLimit, revision, timeoutSeconds } from "../settings.ts";
 import { findConnection } from "./connection.ts";
 
 interface ApiFlags {
@@ -120,6 +121,7 @@ export function addMetadataCommands(program: Command): void {
     .argument("<id>", "the sandbox")
     .argument("<edits...>", "key=value sets a key, key- removes it")
     .option("--if-match <revision>", "only if the metadata still has this revision")
+    .option("--idempotency-key <key>", "a name for this edit: sent again under it, it has no second effect")
     .option("--json", "print JSON, with the revision")
     .addHelpText("after", setNotes)
     .action(async (id: string, args: string[], flags) => {
@@ -127,7 +129,31 @@ export function addMetadataCommands(program: Command): void {
       const ifRevision = revision(flags.ifMatch);
       const { client } = await connect(flags);
       const output = { json: flags.json ?? false, stdout: process.stdout, stderr: process.stderr };
-      await setMetadata(client, id, edits, ifRevision, output);
+      const options = {
+        ...(ifRevision === undefined ? {} : { ifRevision }),
+        ...(flags.idempotencyKey === undefined ? {} : { idempotencyKey: flags.idempotencyKey }),
+      };
+      await setMetadata(client, id, edits, options, output);
+    });
+
+  withConnection(metadata.command("history"))
+    .description("print how a sandbox's metadata became what it is, newest first")
+    .argument("<id>", "the sandbox")
+    .option("--limit <count>", "at most so many changes, 1 to 1000 (100)")
+    .option("--json", "print a JSON object per line")
+    .action(async (id: string, flags) => {
+      const limit = historyLimit(flags.limit);
+      const { client } = await connect(flags);
+      await showHistory(client, id, limit, { json: flags.json ?? false, sink: process.stdout });
+    });
+
+  withConnection(metadata.command("watch"))
+    .description("print every change of a sandbox's metadata from now on, until it has ended")
+    .argument("<id>", "the sandbox")
+    .option("--json", "print a JSON object per line")
+    .action(async (id: string, flags) => {
+      const { client } = await connect(flags);
+      await watchMetadata(client, id, { json: flags.json ?? false, sink: process.stdout });
     });
 }
 

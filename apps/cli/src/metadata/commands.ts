@@ -1,4 +1,4 @@
-import { ApiError, type CastellanClient } from "@castellan/client";
+import { ApiError, type CastellanClient, type PatchOptions } from "@castellan/client";
 import type { MetadataDelta } from "@castellan/domain";
 import { Failure } from "../failure.ts";
 import type { ResultSink } from "../terminal/table.ts";
@@ -19,19 +19,18 @@ export async function getMetadata(client: CastellanClient, sandboxId: string, ou
 
 /**
  * `castellan metadata set`: one edit, all of it or nothing, and the metadata as it left it.
- * @param ifRevision edit only if the metadata still has this revision.
+ * @param options as those of the client.
  */
 export async function setMetadata(
   client: CastellanClient,
   sandboxId: string,
   edits: MetadataDelta,
-  ifRevision: number | undefined,
+  options: Pick<PatchOptions, "ifRevision" | "idempotencyKey">,
   output: MetadataOutput,
 ): Promise<void> {
-  const options = ifRevision === undefined ? {} : { ifRevision };
   const result = await client.metadata.patch(sandboxId, Object.fromEntries(edits), options).catch((error: unknown) => {
     if (error instanceof ApiError && error.status === 412) {
-      throw new Failure(`Nothing was changed: the metadata no longer has the revision ${ifRevision}.`, {
+      throw new Failure(`Nothing was changed: the metadata no longer has the revision ${options.ifRevision}.`, {
         fix: `See what it is now with: castellan metadata get ${sandboxId} --json`,
         cause: error,
       });

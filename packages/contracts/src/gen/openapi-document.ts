@@ -5379,6 +5379,16 @@ const document = {
               "type": "string",
               "maxLength": 64
             }
+          },
+          {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "A name of the caller's own for this edit, 1 to 255 printable ASCII characters. The same edit under the same\nkey takes effect once: later answers have the metadata and the revision of the first. Another edit under it\nis refused with 422. Keys are known for 24 h, per sandbox; of each sandbox the newest 10,000. The metadata\nof the first answer is kept for the newest MiB of them; after that a replay answers with what is stored now.\n",
+            "schema": {
+              "type": "string",
+              "minLength": 1,
+              "maxLength": 255
+            }
           }
         ],
         "requestBody": {
@@ -5629,6 +5639,313 @@ const document = {
           },
           "415": {
             "description": "The body is of a media type that this operation does not take.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "422": {
+            "description": "The `Idempotency-Key` was used for another edit of this sandbox; nothing changed.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "429": {
+            "description": "The team runs as many sandboxes as it may, or the API key asks more often than it may.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Limit": {
+                "description": "Requests that the API key may make in one second, where that is limited.",
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Remaining": {
+                "schema": {
+                  "type": "integer"
+                }
+              },
+              "RateLimit-Reset": {
+                "description": "Seconds until all of them may be made again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "500": {
+            "description": "The service failed; its log says why.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "503": {
+            "description": "Not now; try again.",
+            "headers": {
+              "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {
+                  "type": "integer"
+                }
+              }
+            },
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    },
+    "/sandboxes/{sandboxID}/metadata/history": {
+      "parameters": [
+        {
+          "name": "sandboxID",
+          "in": "path",
+          "required": true,
+          "description": "As `i` and 20 lower-case letters or digits; the older `id-client` form is accepted.",
+          "schema": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 128
+          }
+        }
+      ],
+      "get": {
+        "operationId": "getSandboxMetadataHistory",
+        "summary": "How the sandbox's metadata became what it is",
+        "description": "The effective changes, newest first, the first of all being what the sandbox was created with. The last 1,000 are\nkept, or the last MiB, whichever is less; `oldestRevision` says how far back that goes. The next page begins\n`before` the last revision of this one.\n",
+        "tags": [
+          "metadata"
+        ],
+        "parameters": [
+          {
+            "name": "limit",
+            "in": "query",
+            "schema": {
+              "type": "integer",
+              "format": "int32",
+              "minimum": 1,
+              "maximum": 1000,
+              "default": 100
+            }
+          },
+          {
+            "name": "before",
+            "in": "query",
+            "description": "Only changes with a lower revision.",
+            "schema": {
+              "type": "integer",
+              "format": "int64",
+              "minimum": 1,
+              "maximum": 9007199254740991
+            }
+          }
+        ],
+        "responses": {
+          "200": {
+            "description": "A page; empty when there is no more.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "changes"
+                  ],
+                  "properties": {
+                    "changes": {
+                      "type": "array",
+                      "items": {
+                        "type": "object",
+                        "required": [
+                          "time",
+                          "revision",
+                          "kind",
+                          "delta"
+                        ],
+                        "properties": {
+                          "time": {
+                            "type": "string",
+                            "format": "date-time"
+                          },
+                          "revision": {
+                            "type": "integer",
+                            "format": "int64"
+                          },
+                          "kind": {
+                            "type": "string",
+                            "description": "`created` with the sandbox, `edited` by a request; `adopted` from what the sandbox's node held after the store had lost something, or `merged`: the same, with edits over it that the store had taken meanwhile.",
+                            "enum": [
+                              "created",
+                              "edited",
+                              "adopted",
+                              "merged"
+                            ]
+                          },
+                          "delta": {
+                            "type": "object",
+                            "description": "A string sets the key; `null` or `\"\"` removes it.",
+                            "additionalProperties": {
+                              "type": "string",
+                              "nullable": true
+                            }
+                          },
+                          "apiKeyID": {
+                            "type": "string",
+                            "description": "Whose request it was; absent where it was none."
+                          }
+                        }
+                      }
+                    },
+                    "oldestRevision": {
+                      "type": "integer",
+                      "format": "int64",
+                      "description": "The oldest revision that the history tells of; absent when it tells of none."
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "400": {
+            "description": "The request does not make sense; nothing changed.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "401": {
+            "description": "No API key, or an unknown one.",
+            "content": {
+              "application/json": {
+                "schema": {
+                  "type": "object",
+                  "required": [
+                    "code",
+                    "message"
+                  ],
+                  "properties": {
+                    "code": {
+                      "type": "integer",
+                      "description": "The HTTP status."
+                    },
+                    "message": {
+                      "type": "string"
+                    }
+                  }
+                }
+              }
+            }
+          },
+          "404": {
+            "description": "There is no such thing, or it belongs to another team.",
             "content": {
               "application/json": {
                 "schema": {
@@ -8231,6 +8548,104 @@ const document = {
             "type": "integer",
             "format": "int64",
             "description": "What the sandbox's node last confirmed."
+          }
+        }
+      },
+      "MetadataChange": {
+        "type": "object",
+        "required": [
+          "time",
+          "revision",
+          "kind",
+          "delta"
+        ],
+        "properties": {
+          "time": {
+            "type": "string",
+            "format": "date-time"
+          },
+          "revision": {
+            "type": "integer",
+            "format": "int64"
+          },
+          "kind": {
+            "type": "string",
+            "description": "`created` with the sandbox, `edited` by a request; `adopted` from what the sandbox's node held after the store had lost something, or `merged`: the same, with edits over it that the store had taken meanwhile.",
+            "enum": [
+              "created",
+              "edited",
+              "adopted",
+              "merged"
+            ]
+          },
+          "delta": {
+            "type": "object",
+            "description": "A string sets the key; `null` or `\"\"` removes it.",
+            "additionalProperties": {
+              "type": "string",
+              "nullable": true
+            }
+          },
+          "apiKeyID": {
+            "type": "string",
+            "description": "Whose request it was; absent where it was none."
+          }
+        }
+      },
+      "MetadataHistory": {
+        "type": "object",
+        "required": [
+          "changes"
+        ],
+        "properties": {
+          "changes": {
+            "type": "array",
+            "items": {
+              "type": "object",
+              "required": [
+                "time",
+                "revision",
+                "kind",
+                "delta"
+              ],
+              "properties": {
+                "time": {
+                  "type": "string",
+                  "format": "date-time"
+                },
+                "revision": {
+                  "type": "integer",
+                  "format": "int64"
+                },
+                "kind": {
+                  "type": "string",
+                  "description": "`created` with the sandbox, `edited` by a request; `adopted` from what the sandbox's node held after the store had lost something, or `merged`: the same, with edits over it that the store had taken meanwhile.",
+                  "enum": [
+                    "created",
+                    "edited",
+                    "adopted",
+                    "merged"
+                  ]
+                },
+                "delta": {
+                  "type": "object",
+                  "description": "A string sets the key; `null` or `\"\"` removes it.",
+                  "additionalProperties": {
+                    "type": "string",
+                    "nullable": true
+                  }
+                },
+                "apiKeyID": {
+                  "type": "string",
+                  "description": "Whose request it was; absent where it was none."
+                }
+              }
+            }
+          },
+          "oldestRevision": {
+            "type": "integer",
+            "format": "int64",
+            "description": "The oldest revision that the history tells of; absent when it tells of none."
           }
         }
       },

@@ -320,6 +320,31 @@ export interface paths {
         patch: operations["patchSandboxMetadata"];
         trace?: never;
     };
+    "/sandboxes/{sandboxID}/metadata/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As `i` and 20 lower-case letters or digits; the older `id-client` form is accepted. */
+                sandboxID: components["parameters"]["SandboxID"];
+            };
+            cookie?: never;
+        };
+        /**
+         * How the sandbox's metadata became what it is
+         * @description The effective changes, newest first, the first of all being what the sandbox was created with. The last 1,000 are
+         *     kept, or the last MiB, whichever is less; `oldestRevision` says how far back that goes. The next page begins
+         *     `before` the last revision of this one.
+         */
+        get: operations["getSandboxMetadataHistory"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/events/sandboxes": {
         parameters: {
             query?: never;
@@ -513,6 +538,28 @@ export interface components {
              * @description What the sandbox's node last confirmed.
              */
             appliedRevision: number;
+        };
+        MetadataChange: {
+            /** Format: date-time */
+            time: string;
+            /** Format: int64 */
+            revision: number;
+            /**
+             * @description `created` with the sandbox, `edited` by a request; `adopted` from what the sandbox's node held after the store had lost something, or `merged`: the same, with edits over it that the store had taken meanwhile.
+             * @enum {string}
+             */
+            kind: "created" | "edited" | "adopted" | "merged";
+            delta: components["schemas"]["MetadataPatch"];
+            /** @description Whose request it was; absent where it was none. */
+            apiKeyID?: string;
+        };
+        MetadataHistory: {
+            changes: components["schemas"]["MetadataChange"][];
+            /**
+             * Format: int64
+             * @description The oldest revision that the history tells of; absent when it tells of none.
+             */
+            oldestRevision?: number;
         };
         /**
          * Format: int32
@@ -1528,6 +1575,13 @@ export interface operations {
             header?: {
                 /** @description Edit only if the revision is this one, as `"<revision>"`; `*` for any. */
                 "If-Match"?: string;
+                /**
+                 * @description A name of the caller's own for this edit, 1 to 255 printable ASCII characters. The same edit under the same
+                 *     key takes effect once: later answers have the metadata and the revision of the first. Another edit under it
+                 *     is refused with 422. Keys are known for 24 h, per sandbox; of each sandbox the newest 10,000. The metadata
+                 *     of the first answer is kept for the newest MiB of them; after that a replay answers with what is stored now.
+                 */
+                "Idempotency-Key"?: string;
             };
             path: {
                 /** @description As `i` and 20 lower-case letters or digits; the older `id-client` form is accepted. */
@@ -1568,6 +1622,48 @@ export interface operations {
             };
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            /** @description The `Idempotency-Key` was used for another edit of this sandbox; nothing changed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getSandboxMetadataHistory: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description Only changes with a lower revision. */
+                before?: number;
+            };
+            header?: never;
+            path: {
+                /** @description As `i` and 20 lower-case letters or digits; the older `id-client` form is accepted. */
+                sandboxID: components["parameters"]["SandboxID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page; empty when there is no more. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MetadataHistory"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["ServerError"];
             503: components["responses"]["Unavailable"];

@@ -3,6 +3,8 @@ import { describeConfirming } from "./confirming.contract.ts";
 import { describeEdits } from "./edits.contract.ts";
 import { describeEvents } from "./events.contract.ts";
 import type { Subject } from "./fixture.ts";
+import { describeHistory } from "./history.contract.ts";
+import { describeIdempotency } from "./idempotency.contract.ts";
 import { describeLife } from "./life.contract.ts";
 import { describeLists } from "./lists.contract.ts";
 import { describeLoops } from "./loops.contract.ts";
@@ -13,6 +15,8 @@ import { describeRecovery } from "./recovery.contract.ts";
 export function describeSandboxStore(subject: Subject): void {
   describeLife(subject);
   describeEdits(subject);
+  describeIdempotency(subject);
+  describeHistory(subject);
   describeConfirming(subject);
   describeLists(subject);
   describeMerging(subject);

@@ -196,6 +196,10 @@ export function describeRecovery(subject: Subject): void {
       expect(after.metadata.revision).toBeGreaterThan(own.metadata.revision);
       expect(after.metadata.revision).toBeGreaterThan(found.metadata.revision);
       expect(after.metadata.applied).toBe(found.metadata.revision);
+      const history = await store.metadataHistory(record.teamId, record.sandboxId, { limit: 1 });
+      const delta = new Map([...tags({ old: "9", found: "9" })]);
+      const merged = { kind: "merged", revision: after.metadata.revision, delta, at: expect.any(Number) };
+      expect(history?.entries).toEqual([merged]);
       await expect
         .poll(async () => idsOf(await store.listPushDue(1000), record.teamId), { timeout: 5000 })
         .toEqual([record.sandboxId]);

@@ -7,10 +7,11 @@ import {
   tooManyBytes,
   tooManyKeys,
 } from "@castellan/domain";
+import { decimal } from "../decoding.ts";
 import { encodeEgress } from "../identity.ts";
-import { escapeText } from "../metadata-text.ts";
+import { escapeText, parseMetadataText } from "../metadata-text.ts";
 import { operationKeptMs, ownEditLimits } from "../options.ts";
-import { revisionDiffers } from "../refusals.ts";
+import { keyReused, revisionDiffers } from "../refusals.ts";
 import { decodeState } from "../states.ts";
 import type { Confirmation, EgressEdit, EndTimeEdit, LiveCommit, MetadataEdit } from "../store.ts";
 import type { RedisConnection } from "./connection.ts";
@@ -24,8 +25,9 @@ type Edit = MetadataEdit | EndTimeEdit | EgressEdit;
 const reportsPerScript = 200;
 
 export function editMetadata(store: RedisConnection, edit: MetadataEdit, pushGrace: number): Promise<LiveCommit> {
-  const { keys, totalBytes } = metadataLimits;
-  const args: (string | number)[] = [edit.ifMatch ?? "", keys, totalBytes, ownEditLimits.keys, ownEditLimits.bytes];
+  const { key, content } = edit.idempotency ?? { key: "", content: "" };
+  const limits = [metadataLimits.keys, metadataLimits.totalBytes, ownEditLimits.keys, ownEditLimits.bytes];
+  const args: (string | number)[] = [edit.ifMatch ?? "", ...limits, key, content];
   for (const [key, value] of edit.delta) args.push(escapeText(key), value === null ? "-" : `=${escapeText(value)}`);
   return liveEdit(store, lua.editMetadata, edit, pushGrace, args);
 }
@@ -76,7 +78,16 @@ async function liveEdit(
   ]);
   switch (answer[0]) {
     case "ok":
-      return { record: decodeRecord(store, answer[3], known), changed: answer[1] === 1, replayed: answer[2] === 1 };
+      return {
+        record: decodeRecord(store, answer[3], known),
+        changed: answer[1] === 1,
+        replayed: answer[2] === 1,
+        ...(typeof answer[5] === "string" && {
+          outcome: { metadata: parseMetadataText(answer[5].slice(1)), revision: decimal(answer[4]) },
+        }),
+      };
+    case "reused":
+      throw keyReused();
     case "noteam":
     case "missing":
       throw sandboxNotFound(sandboxId);

@@ -8,6 +8,10 @@
  *     cs:{team}:s:<id>     the rest, text: a field a line, then the metadata (see record-fields.ts)
  *     cs:{team}:o:<id>:<span>   set: the operation ids of one span of time; expires
  *     cs:{team}:d:<id>     hash: what the metadata was given before every node had reported, by key
+ *     cs:{team}:h:<id>     list: the history of a sandbox's metadata, the newest last
+ *     cs:{team}:k:<id>     hash: what commands with an idempotency key ended with, by key; `bytes` of what is in km
+ *     cs:{team}:kt:<id>    list: those keys, the newest first
+ *     cs:{team}:km:<id>    list: the metadata that they ended with, each after a line with its revision, the newest first
  *     cs:{team}:x:<id>:<execution>   a tombstone; expires
  *     cs:{team}:live       set: the sandboxes that count as concurrent
  *     cs:{team}:push, ends, states   sorted sets by time: due for a push, end of life of running ones, state deadlines

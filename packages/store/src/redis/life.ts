@@ -44,6 +44,7 @@ export async function create(
     metadataBytes(metadata),
     metadata.size,
     metadataText(metadata),
+    keyText(sandbox.apiKeyId),
   ]);
   if (answer[0] !== "ok" && answer[0] !== "exists" && sandbox.envdAccessToken !== undefined) {
     await dropToken(store, sandboxId);

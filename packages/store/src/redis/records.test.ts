@@ -276,7 +276,7 @@ async function expectIndexesToAgree(teamId: string, sandboxes: readonly string[]
   const found = new Map<string, string[]>();
   for (const key of await redis.keys(`${prefix}*`)) {
     const name = key.slice(prefix.length);
-    if (/^(epoch|events|team|[diosx]:.*)$/.test(name)) continue;
+    if (/^(epoch|events|team|([dhiosx]|k[mt]?):.*)$/.test(name)) continue;
     const members = name === "live" ? await redis.smembers(key) : await redis.zrange(key, 0, -1);
     found.set(name, members.sort());
   }

@@ -11,6 +11,8 @@ import type {
   EventPage,
   EventQuery,
   ExecutionKey,
+  HistoryPage,
+  HistoryQuery,
   ListPage,
   ListQuery,
   LiveCommit,
@@ -27,6 +29,7 @@ import { listAccessTokens } from "./access-tokens.ts";
 import { RedisConnection } from "./connection.ts";
 import * as edits from "./edits.ts";
 import { listEvents } from "./events.ts";
+import { metadataHistory } from "./history.ts";
 import { apiKeyKey, sandboxTeamKey, teamEpochKey, teamKey } from "./keys.ts";
 import * as life from "./life.ts";
 import * as lists from "./lists.ts";
@@ -158,6 +161,10 @@ class RedisStore implements SandboxStore {
 
   editMetadata(edit: MetadataEdit): Promise<LiveCommit> {
     return edits.editMetadata(this.#connection, edit, this.#pushGrace);
+  }
+
+  metadataHistory(teamId: string, sandboxId: string, query: HistoryQuery): Promise<HistoryPage | undefined> {
+    return metadataHistory(this.#connection, teamId, sandboxId, query);
   }
 
   async editEndTime(edit: EndTimeEdit): Promise<LiveCommit> {

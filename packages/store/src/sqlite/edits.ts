@@ -21,6 +21,8 @@ import { decodeState } from "../states.ts";
 import type { Confirmation, EgressEdit, EndTimeEdit, LiveCommit, MetadataEdit } from "../store.ts";
 import type { Database } from "./database.ts";
 import { emit } from "./events.ts";
+import { recordChange } from "./history.ts";
+import { keepOutcome, replayOf } from "./idempotency.ts";
 import { changeLabels, encodeMetadata, loadOfTeam, type StoredSandbox } from "./records.ts";
 
 /** Live edits and their confirmations. Every function here runs inside a write step. */
@@ -46,6 +48,8 @@ export function editMetadata(db: Database, edit: MetadataEdit, pushGrace: number
     relabel(db, record, metadata, edit.delta.keys());
     const after = { ...record, metadata: { ...record.metadata, value: metadata, revision } };
     const delta = effectOf(edit.delta, record.metadata.value);
+    const { sandboxId } = record;
+    recordChange(db, { sandboxId, revision, at: now, kind: "edited", delta, apiKeyId: edit.apiKeyId });
     emit(db, after, { type: "updated", change: { field: "metadata", delta } }, edit.apiKeyId);
     return after;
   });
@@ -158,8 +162,8 @@ export function isApplied(record: SandboxRecord, applied: AppliedRevisions): boo
 }
 
 /**
- * The order of every live edit: team, operation id (a replay ends here), epoch, verified, then the edit itself, which
- * answers with the new record or with nothing when it has no effect.
+ * The order of every live edit: team, idempotency key and operation id (a replay ends here), epoch, verified, then the
+ * edit itself, which answers with the new record or with nothing when it has no effect.
  */
 function liveEdit(
   db: Database,
@@ -167,6 +171,9 @@ function liveEdit(
   apply: (stored: StoredSandbox) => SandboxRecord | undefined,
 ): LiveCommit {
   const stored = loadOfTeam(db, edit.teamId, edit.sandboxId);
+  const idempotency = "idempotency" in edit ? edit.idempotency : undefined;
+  const replay = stored && idempotency && replayOf(db, stored.record, idempotency);
+  if (replay) return replay;
   const operation = `${edit.operationId}:${edit.sandboxId}`;
   if (stored && db.get("SELECT 1 FROM operations WHERE operation = ?", operation)) {
     return { record: stored.record, changed: false, replayed: true };
@@ -176,6 +183,7 @@ function liveEdit(
   requireVerified(db, stored.record, "ifMatch" in edit && edit.ifMatch !== undefined);
 
   const record = apply(stored);
+  if (idempotency) keepOutcome(db, record ?? stored.record, idempotency);
   db.run("INSERT INTO operations (operation, committed_at) VALUES (?, ?)", operation, db.now());
   if (Math.random() < 1 / 64) forgetOperations(db, 256);
   return { record: record ?? stored.record, changed: record !== undefined, replayed: false };

@@ -17,6 +17,8 @@ import { dropToken } from "./access-tokens.ts";
 import type { Database } from "./database.ts";
 import { appliedOf, appliedWith, isApplied, mayBePushed, requireVerified } from "./edits.ts";
 import { emitKilled, emitTransition } from "./events.ts";
+import { dropHistory, recordChange } from "./history.ts";
+import { dropOutcomes } from "./idempotency.ts";
 import { insert, load, loadOfTeam, moveLabels, type StoredSandbox, saveLife } from "./records.ts";
 
 const nothingApplied: AppliedRevisions = { metadata: 0, endTime: 0, egress: 0 };
@@ -53,6 +55,8 @@ export function create(db: Database, sandbox: NewSandboxRecord, maxConcurrent: n
     fullyVerified: true,
   };
   insert(db, record);
+  const { sandboxId, apiKeyId } = identity;
+  recordChange(db, { sandboxId, revision, at: now, kind: "created", delta: metadata, apiKeyId });
   return record;
 }
 
@@ -106,6 +110,8 @@ export function remove(db: Database, execution: ExecutionKey, why: Why = {}): bo
   if (eventOfRemoval(stored.record.state) !== undefined) emitKilled(db, stored.record, why);
   moveLabels(db, stored.record, undefined);
   dropToken(db, execution.sandboxId);
+  dropHistory(db, execution.sandboxId);
+  dropOutcomes(db, execution.sandboxId);
   db.run("DELETE FROM sandboxes WHERE seq = ?", stored.seq);
   return true;
 }

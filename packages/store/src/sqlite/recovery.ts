@@ -1,9 +1,10 @@
-import { type SandboxRecord, takeFound } from "@castellan/domain";
+import { type Metadata, type MetadataDelta, type SandboxRecord, takeFound } from "@castellan/domain";
 import { staleEpoch } from "../refusals.ts";
 import type { AdoptedSandbox, AdoptOutcome, Verification } from "../store.ts";
 import type { Database } from "./database.ts";
 import { appliedOf, isApplied, mayBePushed } from "./edits.ts";
 import { emitFound } from "./events.ts";
+import { recordChange } from "./history.ts";
 import { confirmedAfter, isTombstoned } from "./life.ts";
 import { insert, load, loadOfTeam, type StoredSandbox, saveTaken } from "./records.ts";
 
@@ -32,6 +33,8 @@ export function adopt(db: Database, sandbox: AdoptedSandbox): AdoptOutcome {
     bootId,
   };
   insert(db, record);
+  const { sandboxId } = identity;
+  recordChange(db, { sandboxId, revision: metadata.revision, at: db.now(), kind: "adopted", delta: metadata.value });
   emitFound(db, record);
   return "adopted";
 }
@@ -96,5 +99,18 @@ function take(db: Database, stored: StoredSandbox, sandbox: AdoptedSandbox): Ado
   const pushDue = mayBePushed(after.state) && !current ? (stored.pushDue ?? now) : undefined;
   emitFound(db, after);
   saveTaken(db, stored, after, { own: taken.own, bootBefore: confirmed.bootBefore, pushDue });
+  const { revision } = metadata;
+  if (revision !== record.metadata.revision) {
+    const kind = revision === sandbox.metadata.revision ? "adopted" : "merged";
+    const delta = deltaBetween(record.metadata.value, metadata.value);
+    recordChange(db, { sandboxId: record.sandboxId, revision, at: now, kind, delta });
+  }
   return taken.outcome === "merged" ? "merged" : "adopted";
+}
+
+function deltaBetween(before: Metadata, after: Metadata): MetadataDelta {
+  const delta = new Map<string, string | null>();
+  for (const [key, value] of after) if (before.get(key) !== value) delta.set(key, value);
+  for (const key of before.keys()) if (!after.has(key)) delta.set(key, null);
+  return delta;
 }

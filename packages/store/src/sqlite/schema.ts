@@ -112,4 +112,29 @@ export const migrations: readonly string[] = [
   ALTER TABLE sandboxes ADD COLUMN fully_verified INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE sandboxes ADD COLUMN own_edits TEXT;
   `,
+  `
+  -- The delta is a flat list as the metadata is, with null for a key that was removed.
+  CREATE TABLE metadata_history (
+    sandbox_id TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    api_key_id TEXT,
+    delta TEXT NOT NULL,
+    PRIMARY KEY (sandbox_id, revision)
+  ) STRICT, WITHOUT ROWID;
+
+  -- What commands with an idempotency key ended with; the metadata only as long as there is room for it.
+  CREATE TABLE idempotency (
+    seq INTEGER PRIMARY KEY,
+    sandbox_id TEXT NOT NULL,
+    key TEXT NOT NULL,
+    content TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    committed_at INTEGER NOT NULL,
+    metadata TEXT,
+    UNIQUE (sandbox_id, key)
+  ) STRICT;
+  CREATE INDEX idempotency_in_order ON idempotency (sandbox_id, seq);
+  `,
 ];

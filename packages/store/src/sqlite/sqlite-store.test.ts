@@ -149,7 +149,8 @@ describe("a SQLite store opened again", () => {
     await first.close();
     const db = new DatabaseSync(path);
     const columns = ["fully_verified", "own_edits"].map((name) => `ALTER TABLE sandboxes DROP COLUMN ${name};`);
-    db.exec(`DROP TABLE access_tokens; DROP TABLE events; ${columns.join(" ")} PRAGMA user_version = 1`);
+    const tables = ["access_tokens", "events", "metadata_history", "idempotency"].map((name) => `DROP TABLE ${name};`);
+    db.exec(`${tables.join(" ")} ${columns.join(" ")} PRAGMA user_version = 1`);
     db.close();
     expect((await (await openHere()).listAccessTokens(0, 10)).tokens).toEqual([{ sandboxId, token: "secret" }]);
   });

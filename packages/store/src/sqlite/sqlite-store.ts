@@ -1,5 +1,6 @@
 import type { ApiKey, Epoch, Metadata, Micros, NodeRecord, Revision, SandboxRecord, Team } from "@castellan/domain";
 import { text } from "../decoding.ts";
+import { historyPage } from "../history.ts";
 import { defaultPushGraceMs, type StoreOptions } from "../options.ts";
 import { checkSandboxId, checkTeamId, noSuchTeam } from "../refusals.ts";
 import type {
@@ -12,6 +13,8 @@ import type {
   EventPage,
   EventQuery,
   ExecutionKey,
+  HistoryPage,
+  HistoryQuery,
   ListPage,
   ListQuery,
   LiveCommit,
@@ -28,6 +31,7 @@ import { listAccessTokens } from "./access-tokens.ts";
 import { Database, type Synchronous } from "./database.ts";
 import * as edits from "./edits.ts";
 import { listEvents } from "./events.ts";
+import { readHistory } from "./history.ts";
 import * as life from "./life.ts";
 import { countRunning, listSandboxes } from "./lists.ts";
 import * as loops from "./loops.ts";
@@ -164,6 +168,13 @@ export class SqliteStore implements SandboxStore {
 
   editMetadata(edit: MetadataEdit): Promise<LiveCommit> {
     return this.#db.write(() => edits.editMetadata(this.#db, edit, this.#pushGrace));
+  }
+
+  metadataHistory(teamId: string, sandboxId: string, query: HistoryQuery): Promise<HistoryPage | undefined> {
+    return this.#db.read(() => {
+      if (loadOfTeam(this.#db, teamId, sandboxId) === undefined) return undefined;
+      return historyPage(readHistory(this.#db, sandboxId), query);
+    });
   }
 
   editEndTime(edit: EndTimeEdit): Promise<LiveCommit> {

@@ -1,6 +1,7 @@
+import { idempotencyKeptMs, idempotencyKeys, outcomesKept } from "../../options.ts";
 import { leadingFields, type RecordField, recordFields } from "../record-fields.ts";
 import { emitting } from "./events.ts";
-import { base, fencing, lines, listing, loading, positions, pushing } from "./prelude.ts";
+import { base, fencing, history, lines, listing, loading, positions, pushing } from "./prelude.ts";
 import { script, upkeepScript } from "./script.ts";
 
 /**
@@ -78,8 +79,59 @@ return {'ok', changed, replayed, {identity, text}}
 `;
 
 /**
+ * Commands with an idempotency key: the hash k: says of each what it was and what it ended with, the list kt: has the keys
+ * in their order and km: the metadata. ARGV 14: the key's hash or '', 15: the content's.
+ */
+const replaying = `
+if ARGV[14] ~= '' and text then
+  local known = call('HGET', P .. 'k:' .. id, ARGV[14])
+  local content, revision, at = string.match(known or '', '^(%x+)\\t(%d+)\\t(%d+)$')
+  if content and tonumber(at) > now - ${idempotencyKeptMs * 1000} then
+    if content ~= ARGV[15] then return {'reused'} end
+    local kept
+    for _, outcome in ipairs(call('LRANGE', P .. 'km:' .. id, 0, -1)) do
+      if string.sub(outcome, 1, #revision + 1) == revision .. '\\n' then
+        kept = string.sub(outcome, #revision + 2)
+        break
+      end
+    end
+    return {'ok', 0, 1, {call('GET', P .. 'i:' .. id), text}, revision, kept or false}
+  end
+end
+`;
+
+/** Needs the fields and the metadata as the edit left them. */
+const keepingOutcome = `
+if replayed == 0 and ARGV[14] ~= '' then
+  local outcomes, order, maps = P .. 'k:' .. id, P .. 'kt:' .. id, P .. 'km:' .. id
+  local isFirst = call('HSET', outcomes, ARGV[14], ARGV[15] .. '\\t' .. fields[MREV] .. '\\t' .. digits(now))
+  if isFirst == 0 then call('LREM', order, 0, ARGV[14]) end
+  local keys = call('LPUSH', order, ARGV[14])
+  -- The oldest go when they are too many; those that are past their time, two with each that comes.
+  for _ = 1, 2 do
+    local oldest = call('LINDEX', order, -1)
+    local at = string.match(call('HGET', outcomes, oldest) or '', '(%d+)$')
+    if keys <= ${idempotencyKeys} and at and tonumber(at) > now - ${idempotencyKeptMs * 1000} then break end
+    if oldest == ARGV[14] then break end
+    call('RPOP', order)
+    call('HDEL', outcomes, oldest)
+    keys = keys - 1
+  end
+  local outcome = fields[MREV] .. '\\n' .. metadata
+  local bytes = call('HINCRBY', outcomes, 'bytes', #outcome)
+  local kept = call('LPUSH', maps, outcome)
+  while kept > 1 and (kept > ${outcomesKept.maps} or bytes > ${outcomesKept.bytes}) do
+    bytes = call('HINCRBY', outcomes, 'bytes', -#call('RPOP', maps))
+    kept = kept - 1
+  end
+  for _, key in ipairs({outcomes, order, maps}) do call('PEXPIRE', key, ${idempotencyKeptMs}) end
+end
+`;
+
+/**
  * ARGV from 9: revision of If-Match or '', most keys, most bytes, most keys and most bytes of the edits kept before every
- * node has reported; then key and '=' .. value, or key and '-' to remove, escaped.
+ * node has reported, an idempotency key and its content or '' twice; then key and '=' .. value, or key and '-' to remove,
+ * escaped.
  *
  * Of the record it takes only the leading fields and the metadata out; the rest stays in one piece.
  */
@@ -93,7 +145,9 @@ export const editMetadata = script(
   pushing,
   emitting,
   keeping,
+  history,
   entering,
+  replaying,
   `
 local fields, rest, metadata
 local ifMatch = ARGV[9]
@@ -141,7 +195,7 @@ if replayed == 0 then
   -- A few entries are found and replaced in the text; for many, that would take time by the square of their number, and
   -- the text is taken apart.
   local entries, order
-  if #ARGV > 29 then
+  if #ARGV > 31 then
     entries, order = {}, {}
     for key, value in string.gmatch(metadata, '([^\\n\\t]+)\\t([^\\n]*)') do
       entries[key], order[#order + 1] = value, key
@@ -150,7 +204,7 @@ if replayed == 0 then
 
   -- The delta against what is stored, and the tags that come and go with it.
   local fresh, gone = {}, {}
-  for i = 14, #ARGV, 2 do
+  for i = 16, #ARGV, 2 do
     local key, edit = ARGV[i], ARGV[i + 1]
     local after = edit ~= '-' and string.sub(edit, 2) or nil
     local before, start, stop, last
@@ -201,10 +255,10 @@ if replayed == 0 then
     local kept, edits, number, size = P .. 'd:' .. id, {}, 0, 0
     local before = call('HGETALL', kept)
     for i = 1, #before, 2 do edits[before[i]] = before[i + 1] end
-    for i = 14, #ARGV, 2 do edits[ARGV[i]] = ARGV[i + 1] end
+    for i = 16, #ARGV, 2 do edits[ARGV[i]] = ARGV[i + 1] end
     for key, edit in pairs(edits) do number, size = number + 1, size + #key + #edit end
     if number > tonumber(ARGV[12]) or size > tonumber(ARGV[13]) then return {'unverified'} end
-    for i = 14, #ARGV, 2 do call('HSET', kept, ARGV[i], ARGV[i + 1]) end
+    for i = 16, #ARGV, 2 do call('HSET', kept, ARGV[i], ARGV[i + 1]) end
     local all = parse(together())
     noteOwn(all, 'extend')
     rest = '\\n' .. table.concat(all, '\\n', ${leadingFields + 1}, FIELDS) .. all[FIELDS + 1]
@@ -213,6 +267,9 @@ if replayed == 0 then
   if changed == 1 then
     fields[MREV] = digits(math.max(revision + 1, now, epoch))
     fields[MBYTES], fields[MKEYS] = digits(bytes), digits(keys)
+    if #delta > 0 then
+      recordChange(id, tonumber(fields[MREV]), now, 'edited', ARGV[8], table.concat(delta, '\\n') .. '\\n')
+    end
     local shown = SHOWN[state]
     if shown then
       local member = place(fields[STARTED], id)
@@ -222,6 +279,7 @@ if replayed == 0 then
   end
 end
 `,
+  keepingOutcome,
   leaving,
 );
 

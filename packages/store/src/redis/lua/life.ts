@@ -2,6 +2,7 @@ import { emitting, lifeEvents } from "./events.ts";
 import {
   base,
   fencing,
+  history,
   listing,
   loading,
   positions,
@@ -43,7 +44,8 @@ return {'ok', call('SCARD', P .. 'live') >= tonumber(ARGV[3]) and 1 or 0}
 
 /**
  * ARGV: 1 the store's epoch, 2 the request's, 3 sandbox, 4 execution, 5 node, 6 lifetime in µs, 7 µs until the state is
- * settled, 8 the team's limit, 9 identity, 10 template, 11 alias or '', 12 egress, 13 bytes and 14 keys of the metadata, 15 the metadata.
+ * settled, 8 the team's limit, 9 identity, 10 template, 11 alias or '', 12 egress, 13 bytes and 14 keys of the metadata,
+ * 15 the metadata, 16 the API key.
  */
 export const create = script(
   "create",
@@ -56,6 +58,7 @@ export const create = script(
   listing,
   relisting,
   states,
+  history,
   inserting,
   `
 local epoch, id, execution = tonumber(ARGV[1]), ARGV[3], ARGV[4]
@@ -81,6 +84,7 @@ insert(id, ARGV[9], {
   [END] = digits(now + tonumber(ARGV[6])), [EREV] = revision,
   [EGRESS] = ARGV[12], [GREV] = revision
 })
+recordChange(id, tonumber(revision), now, 'created', ARGV[16], (string.gsub(ARGV[15], '\\t', '\\t=')))
 return {'ok', read(id)}
 `,
 );
@@ -246,7 +250,7 @@ if not fields then return {'ok', 0} end
 local type = REMOVED[fields[STATE]]
 if type then emitLife(epoch, clock(), type, id, fields, {key = ARGV[5], cause = ARGV[6]}) end
 delist(id, fields)
-call('DEL', P .. 'i:' .. id, P .. 's:' .. id, P .. 'd:' .. id)
+call('DEL', P .. 'i:' .. id, P .. 's:' .. id, P .. 'd:' .. id, P .. 'h:' .. id, P .. 'k:' .. id, P .. 'kt:' .. id, P .. 'km:' .. id)
 call('SREM', P .. 'live', id)
 for _, name in ipairs({'push', 'ends', 'states', 'n:' .. fields[NODE]}) do call('ZREM', P .. name, id) end
 return {'ok', 1}

@@ -1,4 +1,10 @@
-import { countsAsConcurrent, publicState, type SandboxState, transitionalStates } from "@castellan/domain";
+import {
+  countsAsConcurrent,
+  historyLimits,
+  publicState,
+  type SandboxState,
+  transitionalStates,
+} from "@castellan/domain";
 import { allStates } from "../../states.ts";
 import { recordFields } from "../record-fields.ts";
 
@@ -126,6 +132,28 @@ local function delist(id, fields)
   local member = place(fields[STARTED], id)
   call('ZREM', P .. 'l:' .. shown, member)
   eachLabel(fields, function(label) call('ZREM', labelKey(shown, label), member) end)
+end
+`;
+
+/**
+ * The history of a sandbox's metadata: a list, the newest last. An entry is a line with revision, time, kind and API key (JSON),
+ * then a line for each change: key, tab, '=' and value, or key, tab, '-'.
+ */
+export const history = `
+local function recordChange(id, revision, now, kind, apiKey, changes)
+  local entry = digits(revision) .. '\\t' .. digits(now) .. '\\t' .. kind .. '\\t' .. apiKey .. '\\n' .. changes
+  local key = P .. 'h:' .. id
+  local n = call('RPUSH', key, entry)
+  -- Now and then is enough, unless entries are large. Twice the bytes that are shown, as they are counted in another way.
+  if n % 64 ~= 0 and #entry < 8192 then return end
+  local kept, bytes = 0, 0
+  local entries = call('LRANGE', key, -${historyLimits.entries}, -1)
+  for i = #entries, 1, -1 do
+    bytes = bytes + #entries[i]
+    if bytes > ${2 * historyLimits.bytes} and kept > 0 then break end
+    kept = kept + 1
+  end
+  if kept < n then call('LTRIM', key, -kept, -1) end
 end
 `;
 

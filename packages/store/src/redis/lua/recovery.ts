@@ -3,6 +3,7 @@ import { becoming, inserting } from "./life.ts";
 import {
   base,
   fencing,
+  history,
   listing,
   loading,
   positions,
@@ -91,6 +92,20 @@ local function takeFound(id, fields, found, now, epoch, mostKeys, mostBytes)
 end
 `;
 
+/** The difference of two texts of metadata, as a history has it. */
+const comparing = `
+local function changesBetween(before, after)
+  local old, lines = {}, {}
+  for key, value in string.gmatch(before, '([^\\n\\t]+)\\t([^\\n]*)') do old[key] = value end
+  for key, value in string.gmatch(after, '([^\\n\\t]+)\\t([^\\n]*)') do
+    if old[key] ~= value then lines[#lines + 1] = key .. '\\t=' .. value .. '\\n' end
+    old[key] = nil
+  end
+  for key in pairs(old) do lines[#lines + 1] = key .. '\\t-\\n' end
+  return table.concat(lines)
+end
+`;
+
 /**
  * ARGV: 1 the store's epoch, 2 the report's, 3 sandbox, 4 execution, 5 generation, 6 node, 7 boot, 8 start,
  * 9 revision of the metadata, 10 end, 11 its revision, 12 egress, 13 its revision, 14 identity, 15 template,
@@ -113,6 +128,8 @@ export const adopt = script(
   lifeEvents,
   becoming,
   taking,
+  history,
+  comparing,
   `
 local epoch, id, execution = tonumber(ARGV[1]), ARGV[3], ARGV[4]
 -- A node's report may be the first that an emptied store hears of a team.
@@ -136,6 +153,7 @@ if not fields then
     [EGRESS] = ARGV[12], [GREV] = ARGV[13], [GAPP] = ARGV[13]
   })
   emitLife(epoch, clock(), 'found', id, load(id), {key = ''})
+  recordChange(id, tonumber(ARGV[9]), clock(), 'adopted', '', (string.gsub(ARGV[19], '\\t', '\\t=')))
   return {'adopted'}
 end
 
@@ -159,6 +177,11 @@ delist(id, before)
 become(id, fields, change, epoch)
 enlist(id, fields)
 emitLife(epoch, now, 'found', id, fields, {key = ''})
+if fields[MREV] ~= before[MREV] then
+  local revision = tonumber(fields[MREV])
+  local kind = revision == tonumber(ARGV[9]) and 'adopted' or 'merged'
+  recordChange(id, revision, now, kind, '', changesBetween(before[METADATA], fields[METADATA]))
+end
 return {outcome == 'merged' and 'merged' or 'adopted'}
 `,
 );
