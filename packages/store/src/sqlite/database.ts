@@ -6,6 +6,7 @@ import { createClock } from "../clock.ts";
 import { number, optionalNumber } from "../decoding.ts";
 import { isBusy, sqliteError } from "./errors.ts";
 import { GroupCommit, storeClosed } from "./group-commit.ts";
+import { LastEvents } from "./last-events.ts";
 import { migrations } from "./schema.ts";
 
 export type Row = Record<string, SQLOutputValue>;
@@ -22,6 +23,7 @@ export class Database {
   readonly now: () => Micros;
   /** The incarnation of the store: a new one at each open. */
   epoch: Epoch;
+  readonly lastEvents = new LastEvents();
   readonly #db: DatabaseSync;
   readonly #commits: GroupCommit;
   readonly #statements = new Map<string, StatementSync>();
@@ -96,8 +98,7 @@ export class Database {
 
   #highestRevision(): Revision {
     const sql = "SELECT max(max(metadata_revision, end_revision, egress_revision)) AS highest FROM sandboxes";
-    const event = "SELECT max(id) AS highest FROM events";
-    return Math.max(...[sql, event].map((highest) => optionalNumber(this.get(highest)?.["highest"]) ?? 0));
+    return optionalNumber(this.get(sql)?.["highest"]) ?? 0;
   }
 
   #statement(sql: string): StatementSync {

@@ -6,6 +6,7 @@ import { eventsKept, upkeepEvery } from "../events/limits.ts";
 import { type EventStep, pageOfEvents } from "../events/paging.ts";
 import type { EventPage, EventQuery, Why } from "../store.ts";
 import type { Database } from "./database.ts";
+import type { LastEvent } from "./last-events.ts";
 
 type What = Pick<LifecycleEvent, "type" | "metadata" | "change" | "cause" | "resources">;
 
@@ -23,21 +24,24 @@ export function emit(db: Database, record: SandboxRecord, what: What, apiKeyId: 
     revision: record.metadata.revision,
     ...(apiKeyId !== undefined && { apiKeyId }),
   });
-  const last = optionalNumber(db.get("SELECT max(id) AS id FROM events")?.["id"]) ?? 0;
-  const before = db.get("SELECT number, total FROM events WHERE team_id = ? ORDER BY id DESC LIMIT 1", teamId);
-  const position = (optionalNumber(before?.["number"]) ?? 0) + 1;
-  const total = (optionalNumber(before?.["total"]) ?? 0) + Buffer.byteLength(body);
+  const before = lastOf(db, teamId);
+  const last = {
+    id: Math.max(at, db.epoch, before.id + 1),
+    number: before.number + 1,
+    total: before.total + Buffer.byteLength(body),
+  };
+  db.lastEvents.set(teamId, last);
   db.run(
-    "INSERT INTO events (id, team_id, sandbox_id, type, event, number, total) VALUES (?, ?, ?, ?, ?, ?, ?)",
-    Math.max(at, db.epoch, last + 1),
+    "INSERT INTO events (team_id, id, sandbox_id, type, event, number, total) VALUES (?, ?, ?, ?, ?, ?, ?)",
     teamId,
+    last.id,
     sandboxId,
     what.type,
     body,
-    position,
-    total,
+    last.number,
+    last.total,
   );
-  if (Math.random() < 1 / upkeepEvery) trim(db, teamId, position, total);
+  if (Math.random() < 1 / upkeepEvery) trim(db, teamId, last);
 }
 
 /** What a change of state says to the outside, if anything. */
@@ -95,21 +99,25 @@ function scan(
   };
 }
 
-/** Drops what is beyond the limits, more at a time than is added between two calls. */
-function trim(db: Database, teamId: string, position: number, total: number): void {
+function lastOf(db: Database, teamId: string): LastEvent {
+  const known = db.lastEvents.get(teamId);
+  if (known !== undefined) return known;
+  const row = db.get("SELECT id, number, total FROM events WHERE team_id = ? ORDER BY id DESC LIMIT 1", teamId);
+  if (row === undefined) return { id: 0, number: 0, total: 0 };
+  return { id: number(row["id"]), number: number(row["number"]), total: number(row["total"]) };
+}
+
+/** Drops what is beyond the limits. */
+function trim(db: Database, teamId: string, last: LastEvent): void {
+  const oldest = db.now() - eventsKept.micros;
   const first = db.get(
-    "SELECT id FROM events WHERE team_id = ? AND number > ? AND total > ? ORDER BY id LIMIT 1",
+    "SELECT id FROM events WHERE team_id = ? AND number > ? AND total > ? AND id >= ? ORDER BY id LIMIT 1",
     teamId,
-    position - eventsKept.count,
-    total - eventsKept.bytes,
+    last.number - eventsKept.count,
+    last.total - eventsKept.bytes,
+    oldest,
   );
-  const from = optionalNumber(first?.["id"]);
-  if (from !== undefined) db.run("DELETE FROM events WHERE team_id = ? AND id < ?", teamId, from);
-  db.run(
-    "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE id < ? ORDER BY id LIMIT ?)",
-    db.now() - eventsKept.micros,
-    upkeepEvery * 4,
-  );
+  db.run("DELETE FROM events WHERE team_id = ? AND id < ?", teamId, number(first?.["id"]));
 }
 
 function resourcesOf({ resources }: SandboxRecord): Pick<What, "resources"> {

@@ -95,17 +95,17 @@ export const migrations: readonly string[] = [
     WHERE json_extract(identity, '$.envdAccessToken') IS NOT NULL ORDER BY seq;
   `,
   `
-  -- Ids grow over all teams; number and total (of bytes) count within one, so that what is beyond its limits is found.
+  -- number and total (of bytes) count within a team, so that what is beyond its limits is found.
   CREATE TABLE events (
-    id INTEGER PRIMARY KEY,
     team_id TEXT NOT NULL,
+    id INTEGER NOT NULL,
     sandbox_id TEXT NOT NULL,
     type TEXT NOT NULL,
     event TEXT NOT NULL,
     number INTEGER NOT NULL,
-    total INTEGER NOT NULL
-  ) STRICT;
-  CREATE INDEX events_of_team ON events (team_id, id);
+    total INTEGER NOT NULL,
+    PRIMARY KEY (team_id, id)
+  ) STRICT, WITHOUT ROWID;
   `,
   `
   -- Whether every node has reported in the row's epoch, and what the row was given before that, as JSON.
