@@ -13,6 +13,7 @@ import { sandboxHandlers } from "./handlers/sandbox.ts";
 import { createHandlers } from "./handlers/sandboxes-create.ts";
 import { listHandlers } from "./handlers/sandboxes-list.ts";
 import { serviceHandlers } from "./handlers/service.ts";
+import { webhookHandlers } from "./handlers/webhooks.ts";
 import { limitRequests } from "./request-rate.ts";
 import type { Services } from "./services.ts";
 
@@ -31,6 +32,7 @@ export async function createApi(services: Services): Promise<FastifyInstance> {
       ...metricsHandlers(services),
       ...logsHandlers(services),
       ...eventHandlers(services),
+      ...webhookHandlers(services),
     },
     authenticate: createAuthenticator(services.store),
     logger: services.logger,

@@ -24,6 +24,8 @@ import { createWriteBack } from "./push/write-back.ts";
 import { createVerification } from "./recovery/verification.ts";
 import type { Services } from "./services.ts";
 import { createStoreClock } from "./store-clock.ts";
+import { createDelivery, defaultDelivery } from "./webhooks/delivery.ts";
+import { createTargets } from "./webhooks/targets.ts";
 
 /** The REST API, the registry that nodes register with, and the loops that keep store and nodes in agreement. */
 export interface ControlPlane {
@@ -88,6 +90,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   });
   const feed = createEventFeed(store, timing.eventsEveryMs);
   const eventStreams = createEventStreams(feed, { ...defaultStreamLimits, ...options.eventStreams }, logger);
+  const targets = createTargets(options.webhooks?.allow ?? [], () => hostsOf(directory));
   const services: Services = {
     store,
     clock,
@@ -97,6 +100,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     ending,
     eventStreams,
     verification: createVerification({ store, clock, leaseMs: timing.leaseMs, logger }),
+    targets,
     logger,
     limits,
     templateLimits: options.templateLimits ?? {},
@@ -128,6 +132,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     reconciler,
     createEvictor(services),
     createOverdueSettler(services),
+    createDelivery(store, targets, { ...defaultDelivery, ...options.webhooks }, logger),
     ...(options.push === "off" ? [] : [createRepusher(services)]),
   ];
 
@@ -194,6 +199,14 @@ async function locate(
     ...(record.trafficAccessToken === undefined ? {} : { trafficAccessToken: record.trafficAccessToken }),
     publicTraffic: record.trafficAccessToken === undefined,
   };
+}
+
+/** Where the nodes are. */
+function hostsOf(directory: NodeDirectory): string[] {
+  return directory.all().flatMap(({ record }) => {
+    const hosts = [record.address, `http://${record.gatewayAddress}`].map((url) => URL.parse(url)?.hostname ?? "");
+    return hosts.map((host) => host.replace(/^\[|\]$/g, ""));
+  });
 }
 
 function checkOptions({ clusterToken, domain }: ControlPlaneOptions): void {

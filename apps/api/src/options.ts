@@ -2,6 +2,7 @@ import type { TemplateLimits } from "@castellan/domain";
 import type { SandboxStore } from "@castellan/store";
 import type { Logger } from "@castellan/telemetry";
 import type { StreamLimits } from "./events/streams.ts";
+import type { DeliverySettings } from "./webhooks/delivery.ts";
 
 export interface ControlPlaneOptions {
   /** Stays its opener's: closing the control plane does not close it. */
@@ -16,6 +17,10 @@ export interface ControlPlaneOptions {
   readonly templateLimits?: Readonly<Record<string, TemplateLimits>>;
   readonly timing?: Partial<Timing>;
   readonly eventStreams?: Partial<StreamLimits>;
+  readonly webhooks?: Partial<DeliverySettings> & {
+    /** Blocks of addresses, as CIDR, that webhooks may lead to although they are private or internal. Default: none. */
+    readonly allow?: readonly string[];
+  };
   /**
    * `off` answers an edit as soon as it is committed and never tells the nodes. For measuring what the push costs;
    * anything else loses the guarantee that this service is for. Default `on`.

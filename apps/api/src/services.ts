@@ -9,6 +9,7 @@ import type { Limits, Timing } from "./options.ts";
 import type { Pusher } from "./push/pusher.ts";
 import type { Verification } from "./recovery/verification.ts";
 import type { StoreClock } from "./store-clock.ts";
+import type { Targets } from "./webhooks/targets.ts";
 
 /** What handlers and loops work with. */
 export interface Services {
@@ -20,6 +21,8 @@ export interface Services {
   readonly ending: Ending;
   readonly eventStreams: EventStreams;
   readonly verification: Verification;
+  /** Where webhooks may lead. */
+  readonly targets: Targets;
   readonly logger: Logger;
   readonly limits: Limits;
   /** What is said about templates, by id or alias. */

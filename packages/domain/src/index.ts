@@ -72,3 +72,4 @@ export {
   stateConflict,
   transitionalStates,
 } from "./state.ts";
+export type { DeadLetter, Webhook, WebhookRetry } from "./webhooks.ts";

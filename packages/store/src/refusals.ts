@@ -40,6 +40,14 @@ export function listingTooLong(): CastellanError {
   return new CastellanError("deadline_exceeded", "No sandbox with these tags was found in time");
 }
 
+export function noSuchWebhook(): CastellanError {
+  return new CastellanError("not_found", "There is no such webhook");
+}
+
+export function tooManyWebhooks(limit: number): CastellanError {
+  return new CastellanError("quota_exceeded", `The team may have at most ${limit} webhooks`);
+}
+
 /** Team ids stand in key names, where braces and colons have a meaning. */
 export function checkTeamId(teamId: string): void {
   if (!/^[A-Za-z0-9_-]{1,64}$/.test(teamId)) {

@@ -1,6 +1,7 @@
 import type {
   ApiKey,
   AppliedRevisions,
+  DeadLetter,
   EgressPolicy,
   EndCause,
   Epoch,
@@ -18,6 +19,8 @@ import type {
   SandboxRecord,
   SandboxState,
   Team,
+  Webhook,
+  WebhookRetry,
 } from "@castellan/domain";
 
 /**
@@ -176,6 +179,31 @@ export interface SandboxStore {
    */
   listEvents(teamId: string, query: EventQuery): Promise<EventPage>;
 
+  // Webhooks
+
+  /**
+   * Adds a webhook, which is told of what happens from now on.
+   * @throws `not_found` when there is no such team; `quota_exceeded` at 20 webhooks of the team.
+   */
+  addWebhook(webhook: Omit<Webhook, "createdAt">): Promise<Webhook>;
+  listWebhooks(teamId: string): Promise<Webhook[]>;
+  /**
+   * Changes what is given. What happened while it was disabled is not told. A claim on it ends.
+   * @throws `not_found`.
+   */
+  editWebhook(teamId: string, webhookId: string, changes: WebhookChanges): Promise<Webhook>;
+  /** Removes it with its dead letters; answers whether it was there. */
+  removeWebhook(teamId: string, webhookId: string): Promise<boolean>;
+  /**
+   * Claims enabled webhooks of any team for which there are new events or due retries, at most `limit`, for `leaseMs` by the
+   * store's clock. What somebody else has claimed is left out until that lease has run out.
+   */
+  claimWebhooks(owner: string, leaseMs: number, limit: number): Promise<WebhookClaim[]>;
+  /** Notes how far a claimed webhook is. Answers whether the claim still held; if not, nothing was noted. */
+  settleWebhook(claim: WebhookClaim, outcome: WebhookOutcome): Promise<boolean>;
+  /** The last 200 events that were given up, the newest first. @throws `not_found` when there is no such webhook. */
+  listDeadLetters(teamId: string, webhookId: string): Promise<DeadLetter[]>;
+
   // For finding the sandbox that a signed file URL was made for
 
   /**
@@ -288,6 +316,27 @@ export interface EventPage {
   readonly upTo?: EventId;
   /** There may be more beyond `upTo`. */
   readonly more: boolean;
+}
+
+export type WebhookChanges = Partial<Pick<Webhook, "name" | "url" | "enabled" | "types" | "signatureSecret">>;
+
+/** The right to deliver for a webhook, and how far that is. */
+export interface WebhookClaim {
+  readonly webhook: Webhook;
+  readonly owner: string;
+  /** The event up to which everything was delivered, put among the retries or given up. */
+  readonly cursor: EventId;
+  readonly retries: readonly WebhookRetry[];
+  /** The store's clock at the claim. */
+  readonly now: Micros;
+}
+
+export interface WebhookOutcome {
+  readonly cursor: EventId;
+  readonly retries: readonly WebhookRetry[];
+  readonly dead: readonly DeadLetter[];
+  /** How long the claim goes on; 0 ends it. */
+  readonly leaseMs: number;
 }
 
 interface LiveEdit {

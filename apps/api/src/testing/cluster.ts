@@ -28,7 +28,7 @@ export interface CallOptions {
 }
 
 export interface ClusterOptions
-  extends Partial<Pick<ControlPlaneOptions, "limits" | "templateLimits" | "push" | "eventStreams">> {
+  extends Partial<Pick<ControlPlaneOptions, "limits" | "templateLimits" | "push" | "eventStreams" | "webhooks">> {
   /** Peers that are up and registered. Default 1. */
   readonly nodes?: number;
   readonly timing?: Partial<Timing>;
@@ -160,6 +160,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       ...(options.limits === undefined ? {} : { limits: options.limits }),
       ...(options.templateLimits === undefined ? {} : { templateLimits: options.templateLimits }),
       ...(options.push === undefined ? {} : { push: options.push }),
+      ...(options.webhooks === undefined ? {} : { webhooks: options.webhooks }),
       ...(options.eventStreams === undefined ? {} : { eventStreams: options.eventStreams }),
     });
     cleanUps.push(() => control.close());

@@ -395,6 +395,75 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/events/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The team's webhooks */
+        get: operations["listWebhooks"];
+        put?: never;
+        /**
+         * Be told of events from now on
+         * @description Each event is posted as JSON, with `e2b-signature`: URL-safe base64 without padding of SHA-256 over the secret and
+         *     then the body; and with `castellan-signature`: `t=<unix seconds>,v1=<hex>` with HMAC-SHA256 over `<t>.<body>`.
+         *     Whatever is not answered with 2xx within 10 s is sent again, up to 8 times over some 4 minutes, and is then a dead
+         *     letter. The same event may come twice: `castellan-event-id`, or the `id` in the body, tells. The events of one
+         *     sandbox come in their order. Redirects are not followed, and private or internal addresses are refused unless the
+         *     operator allows them.
+         */
+        post: operations["createWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/events/webhooks/{webhookID}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhookID: components["parameters"]["WebhookID"];
+            };
+            cookie?: never;
+        };
+        /** One webhook */
+        get: operations["getWebhook"];
+        put?: never;
+        post?: never;
+        /** Be told no more */
+        delete: operations["deleteWebhook"];
+        options?: never;
+        head?: never;
+        /**
+         * Change what is given
+         * @description What happens while it is disabled is not told later.
+         */
+        patch: operations["updateWebhook"];
+        trace?: never;
+    };
+    "/events/webhooks/{webhookID}/dead-letters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhookID: components["parameters"]["WebhookID"];
+            };
+            cookie?: never;
+        };
+        /** Events that could not be delivered */
+        get: operations["listWebhookDeadLetters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -839,6 +908,55 @@ export interface components {
                 execution_time: number;
             };
         };
+        NewWebhook: {
+            name: string;
+            /** @description An http:// or https:// URL. */
+            url: string;
+            /** @default true */
+            enabled?: boolean;
+            events: components["schemas"]["SandboxEventType"][];
+            /** @description What deliveries are signed with; made and told once when absent. */
+            signatureSecret?: string;
+        };
+        WebhookUpdate: {
+            name?: string;
+            /** @description An http:// or https:// URL. */
+            url?: string;
+            enabled?: boolean;
+            events?: components["schemas"]["SandboxEventType"][];
+            /** @description What deliveries are signed with from now on. */
+            signatureSecret?: string;
+        };
+        Webhook: {
+            id: string;
+            teamID: string;
+            teamId: string;
+            name: string;
+            url: string;
+            enabled: boolean;
+            events: components["schemas"]["SandboxEventType"][];
+            /** Format: date-time */
+            createdAt: string;
+        };
+        CreatedWebhook: components["schemas"]["Webhook"] & {
+            /** @description The secret that was made, where none was given; it is never shown again. */
+            signatureSecret?: string;
+        };
+        DeadLetter: {
+            eventId: string;
+            sandboxId: string;
+            /** Format: int32 */
+            attempts: number;
+            /**
+             * Format: date-time
+             * @description When it was given up.
+             */
+            timestamp: string;
+            /** @description What was wrong the last time. */
+            error: string;
+            /** @description The body that was sent; absent when it was over 16 KiB, or the event is no longer kept. */
+            payload?: string;
+        };
     };
     responses: {
         /** @description Running, and ready for commands. */
@@ -989,6 +1107,7 @@ export interface components {
          *     and the whole URL-encoded once more.
          */
         MetadataFilter: string;
+        WebhookID: string;
         /** @description Events to leave out at the beginning. */
         EventOffset: number;
         EventLimit: number;
@@ -1725,6 +1844,177 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["SandboxEvents"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listWebhooks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All of them, by id. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"][];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    createWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewWebhook"];
+            };
+        };
+        responses: {
+            /** @description It is told of what happens from now on. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedWebhook"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhookID: components["parameters"]["WebhookID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The webhook. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    deleteWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhookID: components["parameters"]["WebhookID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    updateWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhookID: components["parameters"]["WebhookID"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookUpdate"];
+            };
+        };
+        responses: {
+            /** @description The webhook as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["ServerError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listWebhookDeadLetters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhookID: components["parameters"]["WebhookID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The last 200, newest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetter"][];
+                };
+            };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             404: components["responses"]["NotFound"];

@@ -10,6 +10,7 @@ import { describeLists } from "./lists.contract.ts";
 import { describeLoops } from "./loops.contract.ts";
 import { describeMerging } from "./merging.contract.ts";
 import { describeRecovery } from "./recovery.contract.ts";
+import { describeWebhooks } from "./webhooks.contract.ts";
 
 /** What every store does the same: registers the tests of the whole contract. */
 export function describeSandboxStore(subject: Subject): void {
@@ -24,4 +25,5 @@ export function describeSandboxStore(subject: Subject): void {
   describeAccessTokens(subject);
   describeEvents(subject);
   describeRecovery(subject);
+  describeWebhooks(subject);
 }

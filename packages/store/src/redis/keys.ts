@@ -20,6 +20,8 @@
  *     cs:{team}:b:r:<label>, b:p:<label>   the same, of those that carry one label (a tag, or a template's name); a
  *                          long label by its SHA-1
  *     cs:{team}:events     stream: what happened to the team's sandboxes (see events/event-text.ts)
+ *     cs:{team}:webhooks   set: the team's webhooks
+ *     cs:{team}:w:<id>, d:<id>   a webhook and how far it is, hash; its dead letters, list
  *
  * The others have slots of their own, and are written before what they lead to; an entry that leads nowhere is harmless.
  */
@@ -65,7 +67,7 @@ export function nodeTeamsKey(nodeId: string): string {
 export const accessTokensKey = `${prefix}{access.tokens}:list`;
 
 /** What the control loops look for in a team's own sorted sets. */
-export type Work = "push" | "ends" | "states";
+export type Work = "push" | "ends" | "states" | "webhooks";
 
 /** All teams, by the time at which one of them is to be looked at for this work. */
 export function workKey(work: Work): string {

@@ -1,4 +1,15 @@
-import type { ApiKey, Epoch, Metadata, Micros, NodeRecord, Revision, SandboxRecord, Team } from "@castellan/domain";
+import type {
+  ApiKey,
+  DeadLetter,
+  Epoch,
+  Metadata,
+  Micros,
+  NodeRecord,
+  Revision,
+  SandboxRecord,
+  Team,
+  Webhook,
+} from "@castellan/domain";
 import { defaultPushGraceMs, type StoreOptions } from "../options.ts";
 import { checkSandboxId, checkTeamId, noSuchTeam } from "../refusals.ts";
 import type {
@@ -22,6 +33,9 @@ import type {
   StoreDescription,
   Transition,
   Verification,
+  WebhookChanges,
+  WebhookClaim,
+  WebhookOutcome,
   Why,
 } from "../store.ts";
 import { decodeApiKey, decodeTeam, encodeApiKey, encodeTeam } from "../teams.ts";
@@ -34,6 +48,7 @@ import { apiKeyKey, sandboxTeamKey, teamEpochKey, teamKey } from "./keys.ts";
 import * as life from "./life.ts";
 import * as lists from "./lists.ts";
 import * as recovery from "./recovery.ts";
+import * as webhooks from "./webhooks.ts";
 import * as work from "./work.ts";
 
 /** How long opening waits for a server. */
@@ -206,6 +221,34 @@ class RedisStore implements SandboxStore {
 
   listEvents(teamId: string, query: EventQuery): Promise<EventPage> {
     return listEvents(this.#connection, teamId, query);
+  }
+
+  addWebhook(webhook: Omit<Webhook, "createdAt">): Promise<Webhook> {
+    return webhooks.addWebhook(this.#connection, webhook);
+  }
+
+  listWebhooks(teamId: string): Promise<Webhook[]> {
+    return webhooks.listWebhooks(this.#connection, teamId);
+  }
+
+  editWebhook(teamId: string, webhookId: string, changes: WebhookChanges): Promise<Webhook> {
+    return webhooks.editWebhook(this.#connection, teamId, webhookId, changes);
+  }
+
+  removeWebhook(teamId: string, webhookId: string): Promise<boolean> {
+    return webhooks.removeWebhook(this.#connection, teamId, webhookId);
+  }
+
+  claimWebhooks(owner: string, leaseMs: number, limit: number): Promise<WebhookClaim[]> {
+    return webhooks.claimWebhooks(this.#connection, owner, leaseMs, limit);
+  }
+
+  settleWebhook(claim: WebhookClaim, outcome: WebhookOutcome): Promise<boolean> {
+    return webhooks.settleWebhook(this.#connection, claim, outcome);
+  }
+
+  listDeadLetters(teamId: string, webhookId: string): Promise<DeadLetter[]> {
+    return webhooks.listDeadLetters(this.#connection, teamId, webhookId);
   }
 
   listAccessTokens(after: number, limit: number): Promise<AccessTokenPage> {

@@ -13,7 +13,7 @@ import { decodeRecord } from "./records.ts";
  * vain. A look puts the team off first and then lowers it to what it found: if that is not reached, the team is late by
  * `putOffMs`, never forgotten. Edits do not touch it, because teams with live sandboxes are looked at every second.
  */
-const putOffMs: Readonly<Record<Work, number>> = { push: 1000, ends: 10_000, states: 10_000 };
+const putOffMs: Readonly<Record<Work, number>> = { push: 1000, ends: 10_000, states: 10_000, webhooks: 200 };
 /** Between two looks for pushes at a team in which nothing runs. */
 const idleMs = 10_000;
 const teamsAtOnce = 64;
@@ -27,7 +27,7 @@ export async function expectWork(
   teamId: string,
   work: Partial<Record<Work, number>>,
 ): Promise<void> {
-  const kinds: readonly Work[] = ["push", "ends", "states"];
+  const kinds: readonly Work[] = ["push", "ends", "states", "webhooks"];
   await Promise.all(
     kinds.flatMap((kind) => {
       const inMs = work[kind];
@@ -99,7 +99,8 @@ export async function listForgottenNodes(store: RedisConnection): Promise<string
   return all.flatMap(([nodeId, stored]) => (stored === forgotten ? [nodeId] : [])).sort();
 }
 
-async function takeTeams(store: RedisConnection, work: Work): Promise<string[]> {
+/** Teams to look at for this work; they are put off for everybody else. */
+export async function takeTeams(store: RedisConnection, work: Work): Promise<string[]> {
   const taken = await store.run(lua.takeTeams, workKey(work), [teamsAtOnce, putOffMs[work] * 1000]);
   return textList(taken);
 }

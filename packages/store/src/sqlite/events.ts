@@ -99,7 +99,8 @@ function scan(
   };
 }
 
-function lastOf(db: Database, teamId: string): LastEvent {
+/** Where the team's stream ends. */
+export function lastOf(db: Database, teamId: string): LastEvent {
   const known = db.lastEvents.get(teamId);
   if (known !== undefined) return known;
   const row = db.get("SELECT id, number, total FROM events WHERE team_id = ? ORDER BY id DESC LIMIT 1", teamId);

@@ -137,4 +137,28 @@ export const migrations: readonly string[] = [
   ) STRICT;
   CREATE INDEX idempotency_in_order ON idempotency (sandbox_id, seq);
   `,
+  `
+  -- cursor: the event up to which the webhook is settled. due: when the first retry is.
+  CREATE TABLE webhooks (
+    team_id TEXT NOT NULL,
+    webhook_id TEXT NOT NULL,
+    webhook TEXT NOT NULL,
+    enabled INTEGER NOT NULL,
+    cursor INTEGER NOT NULL,
+    retries TEXT NOT NULL,
+    due INTEGER,
+    owner TEXT,
+    leased_until INTEGER NOT NULL DEFAULT 0,
+    looked_at INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (team_id, webhook_id)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE dead_letters (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    team_id TEXT NOT NULL,
+    webhook_id TEXT NOT NULL,
+    letter TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX dead_letters_of_webhook ON dead_letters (team_id, webhook_id, seq);
+  `,
 ];

@@ -149,7 +149,9 @@ describe("a SQLite store opened again", () => {
     await first.close();
     const db = new DatabaseSync(path);
     const columns = ["fully_verified", "own_edits"].map((name) => `ALTER TABLE sandboxes DROP COLUMN ${name};`);
-    const tables = ["access_tokens", "events", "metadata_history", "idempotency"].map((name) => `DROP TABLE ${name};`);
+    const tables = ["access_tokens", "events", "metadata_history", "idempotency", "webhooks", "dead_letters"].map(
+      (name) => `DROP TABLE ${name};`,
+    );
     db.exec(`${tables.join(" ")} ${columns.join(" ")} PRAGMA user_version = 1`);
     db.close();
     expect((await (await openHere()).listAccessTokens(0, 10)).tokens).toEqual([{ sandboxId, token: "secret" }]);

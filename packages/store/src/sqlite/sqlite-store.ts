@@ -1,4 +1,15 @@
-import type { ApiKey, Epoch, Metadata, Micros, NodeRecord, Revision, SandboxRecord, Team } from "@castellan/domain";
+import type {
+  ApiKey,
+  DeadLetter,
+  Epoch,
+  Metadata,
+  Micros,
+  NodeRecord,
+  Revision,
+  SandboxRecord,
+  Team,
+  Webhook,
+} from "@castellan/domain";
 import { text } from "../decoding.ts";
 import { historyPage } from "../history.ts";
 import { defaultPushGraceMs, type StoreOptions } from "../options.ts";
@@ -24,6 +35,9 @@ import type {
   StoreDescription,
   Transition,
   Verification,
+  WebhookChanges,
+  WebhookClaim,
+  WebhookOutcome,
   Why,
 } from "../store.ts";
 import { decodeApiKey, decodeTeam, encodeApiKey, encodeTeam } from "../teams.ts";
@@ -37,6 +51,7 @@ import { countRunning, listSandboxes } from "./lists.ts";
 import * as loops from "./loops.ts";
 import { load, loadOfTeam } from "./records.ts";
 import * as recovery from "./recovery.ts";
+import * as webhooks from "./webhooks.ts";
 
 export interface SqliteStoreOptions extends StoreOptions {
   /** Default `full`. */
@@ -218,6 +233,34 @@ export class SqliteStore implements SandboxStore {
 
   listEvents(teamId: string, query: EventQuery): Promise<EventPage> {
     return listEvents(this.#db, teamId, query);
+  }
+
+  addWebhook(webhook: Omit<Webhook, "createdAt">): Promise<Webhook> {
+    return this.#db.write(() => webhooks.addWebhook(this.#db, webhook));
+  }
+
+  listWebhooks(teamId: string): Promise<Webhook[]> {
+    return this.#db.read(() => webhooks.listWebhooks(this.#db, teamId));
+  }
+
+  editWebhook(teamId: string, webhookId: string, changes: WebhookChanges): Promise<Webhook> {
+    return this.#db.write(() => webhooks.editWebhook(this.#db, teamId, webhookId, changes));
+  }
+
+  removeWebhook(teamId: string, webhookId: string): Promise<boolean> {
+    return this.#db.write(() => webhooks.removeWebhook(this.#db, teamId, webhookId));
+  }
+
+  claimWebhooks(owner: string, leaseMs: number, limit: number): Promise<WebhookClaim[]> {
+    return this.#db.write(() => webhooks.claimWebhooks(this.#db, owner, leaseMs, limit));
+  }
+
+  settleWebhook(claim: WebhookClaim, outcome: WebhookOutcome): Promise<boolean> {
+    return this.#db.write(() => webhooks.settleWebhook(this.#db, claim, outcome));
+  }
+
+  listDeadLetters(teamId: string, webhookId: string): Promise<DeadLetter[]> {
+    return this.#db.read(() => webhooks.listDeadLetters(this.#db, teamId, webhookId));
   }
 
   listAccessTokens(after: number, limit: number): Promise<AccessTokenPage> {
