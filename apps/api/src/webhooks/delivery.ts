@@ -78,8 +78,11 @@ export function createDelivery(
               busy -= 1;
             }),
         );
-        // Its last piece is about to end; the lease runs out by itself.
-        if (!began) busy -= 1;
+        if (began) continue;
+        // This process has just given it back, and is not quite through with it.
+        busy -= 1;
+        const { cursor, retries } = claim;
+        await store.settleWebhook(claim, { cursor, retries, dead: [], leaseMs: 0 });
       }
     },
   });
