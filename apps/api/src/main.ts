@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { CastellanError } from "@castellan/domain";
-import { openStore } from "@castellan/store";
+import { clusterName, openStore } from "@castellan/store";
 import { createLogger, surviveStrayGoodbyes } from "@castellan/telemetry";
 import { createControlPlane } from "./control-plane.ts";
 import { type Settings, settingsFrom } from "./settings.ts";
@@ -11,7 +11,7 @@ surviveStrayGoodbyes(logger);
 /** A control plane in a process of its own: the API, and the registry for nodes. Several of them may share one Redis. */
 async function main(settings: Settings): Promise<void> {
   const { host, port, registryHost, registryPort, domain, clusterToken } = settings;
-  const store = await openStore(settings.storeUrl, { logger });
+  const store = await openStore(settings.storeUrl, { logger, cluster: clusterName(clusterToken) });
   try {
     const controlPlane = await createControlPlane({ store, clusterToken, domain, logger });
     try {

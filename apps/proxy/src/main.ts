@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { CastellanError } from "@castellan/domain";
-import { openStore } from "@castellan/store";
+import { clusterName, openStore } from "@castellan/store";
 import { createLogger } from "@castellan/telemetry";
 import { createEdge } from "./create-edge.ts";
 import { edgeServerOptions } from "./server.ts";
@@ -15,7 +15,7 @@ const logger = createLogger("proxy");
 
 /** An edge in a process of its own, for sandbox traffic alone. */
 async function main({ redisUrl, host, port, domain, clusterToken }: Settings): Promise<void> {
-  const store = await openStore(redisUrl, { logger });
+  const store = await openStore(redisUrl, { logger, cluster: clusterName(clusterToken) });
   const edge = createEdge({
     locate: locateInStore(store),
     liveTokens: (after, limit) => store.listAccessTokens(after, limit),

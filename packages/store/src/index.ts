@@ -1,3 +1,4 @@
+export { clusterName } from "./cluster-name.ts";
 export { openStore } from "./open.ts";
 export type { StoreLogger, StoreOptions } from "./options.ts";
 export { openRedisStore } from "./redis/redis-store.ts";

@@ -8,6 +8,11 @@ export interface StoreLogger {
 
 export interface StoreOptions {
   readonly logger: StoreLogger;
+  /**
+   * Names the cluster whose store this is, as `clusterName` makes it. The first to open a store with a name gives it that
+   * name; with another one it is refused. Default: whatever cluster's it is.
+   */
+  readonly cluster?: string;
   /** Milliseconds after its commit at which an edit that no node has confirmed is due for a push; default 1,000. */
   readonly pushGraceMs?: number;
 }

@@ -71,16 +71,15 @@ export function createReconciler(services: Services): Loop {
 
   /** One round, and another one at once if the store's epoch has become another meanwhile. */
   async function rounds(node: KnownNode, signal: AbortSignal): Promise<void> {
-    for (let begun: Epoch | undefined; !signal.aborted; ) {
-      try {
-        const epoch = await store.epoch();
-        if (epoch === begun) return;
-        begun = epoch;
-        await reconcile(node, epoch, signal);
-      } catch (error) {
-        logger.debug({ nodeId: node.nodeId, err: error }, "a node was not reconciled");
-        if (begun === undefined) return;
-      }
+    let begun: Epoch | undefined;
+    while (!signal.aborted) {
+      // A store that does not answer is asked again in the next run, and not at once.
+      const epoch = await store.epoch().catch(() => undefined);
+      if (epoch === undefined || epoch === begun) return;
+      begun = epoch;
+      await reconcile(node, epoch, signal).catch((error) =>
+        logger.debug({ nodeId: node.nodeId, err: error }, "a node was not reconciled"),
+      );
     }
   }
 

@@ -9,6 +9,7 @@ import {
   ExecutionMetricsSchema,
   type MetricSample,
   RunningSandboxSchema,
+  type SandboxEndTimeUpdate,
   type SandboxLogEntry,
   type SandboxLogsRequest,
   type SandboxManifest,
@@ -32,6 +33,7 @@ export interface PeerSandbox {
   readonly manifest: SandboxManifest;
   metadata: Map<string, string>;
   applied: { metadata: bigint; endTime: bigint; egress: bigint };
+  endTime?: SandboxEndTimeUpdate;
 }
 
 /** Where a test steps in: each may wait, or throw to make the call fail. */
@@ -232,14 +234,14 @@ export class PeerNode {
         return {
           bootId: this.bootId,
           epoch,
-          sandboxes: [...this.sandboxes.values()].map(({ manifest, metadata, applied }) =>
+          sandboxes: [...this.sandboxes.values()].map(({ manifest, metadata, applied, endTime }) =>
             create(RunningSandboxSchema, {
               sandboxId: manifest.sandboxId,
               executionId: manifest.executionId,
               generation: manifest.generation,
               applied,
               metadataHash: new Uint8Array(metadataHash(metadata)),
-              ...(includeManifests ? { manifest: liveManifest(manifest, metadata, applied) } : {}),
+              ...(includeManifests ? { manifest: liveManifest(manifest, metadata, applied, endTime) } : {}),
             }),
           ),
           deletions: this.deletions.filter(({ sequence }) => sequence > this.acknowledgedTo),
@@ -317,24 +319,28 @@ export class PeerNode {
       sandbox.metadata = new Map(Object.entries(metadata.entries));
       applied.metadata = metadata.revision;
     }
-    if (endTime && endTime.revision > applied.endTime) applied.endTime = endTime.revision;
+    if (endTime && endTime.revision > applied.endTime) {
+      sandbox.endTime = endTime;
+      applied.endTime = endTime.revision;
+    }
     if (egress && egress.revision > applied.egress) applied.egress = egress.revision;
     return result(UpdateOutcome.HELD, { ...applied });
   }
 }
 
-/** With the metadata as it is now; of the other fields the peer keeps revisions alone. */
+/** With metadata and end time as they are now; of egress the peer keeps the revision alone. */
 function liveManifest(
   manifest: SandboxManifest,
   metadata: ReadonlyMap<string, string>,
   applied: PeerSandbox["applied"],
+  endTime: SandboxEndTimeUpdate | undefined,
 ): SandboxManifest {
   const live = clone(SandboxManifestSchema, manifest);
   live.metadata = create(SandboxMetadataUpdateSchema, {
     entries: Object.fromEntries(metadata),
     revision: applied.metadata,
   });
-  if (live.endTime) live.endTime.revision = applied.endTime;
+  if (endTime) live.endTime = endTime;
   if (live.egress) live.egress.revision = applied.egress;
   return live;
 }

@@ -2,7 +2,7 @@ import { createServer } from "node:http";
 import { join } from "node:path";
 import { type ControlPlane, createControlPlane } from "@castellan/api";
 import { createEdge, edgeServerOptions } from "@castellan/proxy";
-import { openStore } from "@castellan/store";
+import { clusterName, openStore } from "@castellan/store";
 import type { Logger } from "@castellan/telemetry";
 import type { UpSettings } from "../settings.ts";
 import type { StopRequests } from "../terminal/stop-requests.ts";
@@ -51,7 +51,10 @@ export async function startInstallation(options: StartOptions): Promise<Installa
   await requireHost(data.path, settings);
   const { apiKey, clusterToken } = await keepSecrets(data);
 
-  const store = await openStore(settings.redisUrl ?? `sqlite:${data.database}`, { logger });
+  const store = await openStore(settings.redisUrl ?? `sqlite:${data.database}`, {
+    logger,
+    cluster: clusterName(clusterToken),
+  });
   closers.add("store", () => store.close());
   const limits = await readLimits(
     settings.limitsFile ?? join(data.path, "limits.json"),

@@ -2,6 +2,7 @@ import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CastellanError, type Epoch, type Revision } from "@castellan/domain";
 import { Redis } from "ioredis";
+import { otherCluster } from "../cluster-name.ts";
 import { decimal, list, text } from "../decoding.ts";
 import type { StoreLogger } from "../options.ts";
 import { staleEpoch } from "../refusals.ts";
@@ -32,6 +33,7 @@ export class RedisConnection {
   readonly identities = new IdentityCache();
   readonly #redis: Redis;
   readonly #logger: StoreLogger;
+  readonly #cluster: string;
   readonly #heartbeat: NodeJS.Timeout;
   /** Counts connections, so that what was begun on one does not act on the next. */
   #connections = 0;
@@ -50,8 +52,9 @@ export class RedisConnection {
   readonly #waiting = new Set<() => void>();
   readonly #listeners = new Set<(epoch: Epoch) => void>();
 
-  constructor(url: string, logger: StoreLogger) {
+  constructor(url: string, logger: StoreLogger, cluster = "") {
     this.#logger = logger;
+    this.#cluster = cluster;
     this.#redis = new Redis(url, {
       lazyConnect: true,
       connectTimeout: 2000,
@@ -148,8 +151,10 @@ export class RedisConnection {
   async checkEpoch(): Promise<void> {
     if (!this.#verified) return;
     // The run id is that of the connection on which this is sent.
-    const args = () => [this.#run, this.#run, Math.max(this.#epoch, this.#highest)];
-    this.#enter(decimal(await this.#send(openEpoch, epochKey, args)));
+    const args = () => [this.#run, this.#run, Math.max(this.#epoch, this.#highest), this.#cluster];
+    const opened = await this.#send(openEpoch, epochKey, args);
+    if (opened === null) throw otherClusters();
+    this.#enter(decimal(opened));
   }
 
   close(): void {
@@ -253,7 +258,8 @@ export class RedisConnection {
       await Promise.all(scripts.map((script) => redis.script("LOAD", script[form].source)));
       const known = Math.max(this.#epoch, this.#highest);
       const run = runIdOf(facts);
-      const opened = await redis.evalsha(openEpoch[form].sha1, 1, epochKey, run, this.#run, known);
+      const opened = await redis.evalsha(openEpoch[form].sha1, 1, epochKey, run, this.#run, known, this.#cluster);
+      if (opened === null) throw otherClusters();
       if (connection !== this.#connections || this.#closed) return;
       this.#form = form;
       this.#admit(facts, run, decimal(text(opened)));
@@ -289,4 +295,8 @@ export class RedisConnection {
   #wake(): void {
     for (const wake of [...this.#waiting]) wake();
   }
+}
+
+function otherClusters(): CastellanError {
+  return otherCluster("This Redis", `HDEL ${epochKey} cluster there.`);
 }

@@ -59,7 +59,7 @@ const openTimeoutMs = 5000;
  * @throws `unavailable` when it does not answer within 5 s; `internal` when it is too old, or may evict keys.
  */
 export async function openRedisStore(url: string, options: StoreOptions): Promise<SandboxStore> {
-  const connection = new RedisConnection(url, options.logger);
+  const connection = new RedisConnection(url, options.logger, options.cluster);
   try {
     await connection.open(openTimeoutMs);
   } catch (error) {

@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from "node:sqlite";
 import { CastellanError, type Epoch, type Micros, nextEpoch, type Revision } from "@castellan/domain";
 import { createClock } from "../clock.ts";
+import { otherCluster } from "../cluster-name.ts";
 import { number, optionalNumber } from "../decoding.ts";
 import { isBusy, sqliteError } from "./errors.ts";
 import { GroupCommit, storeClosed } from "./group-commit.ts";
@@ -43,6 +44,14 @@ export class Database {
       this.#db.close();
       throw sqliteError(error);
     }
+  }
+
+  /** Gives the store to this cluster, if it has none. @throws `internal` when it is another's. */
+  belongTo(cluster: string, path: string): void {
+    const name = Number.parseInt(cluster, 16);
+    const known = optionalNumber(this.get("SELECT value FROM facts WHERE name = 'cluster'")?.["value"]);
+    if (known === undefined) this.run("INSERT INTO facts (name, value) VALUES ('cluster', ?)", name);
+    else if (known !== name) throw otherCluster(`The database ${path}`, "delete its fact named cluster.");
   }
 
   /** Runs the step in a transaction that it may share, and answers after COMMIT. */

@@ -65,6 +65,12 @@ export interface SqliteStoreOptions extends StoreOptions {
 export async function openSqliteStore(path: string, options: SqliteStoreOptions): Promise<SandboxStore> {
   const synchronous = options.synchronous ?? "full";
   const db = new Database(path, synchronous);
+  try {
+    if (options.cluster !== undefined) db.belongTo(options.cluster, path);
+  } catch (error) {
+    db.close();
+    throw error;
+  }
   options.logger.info({ path, epoch: db.epoch, synchronous }, "opened the SQLite store");
   return new SqliteStore(db, synchronous, options);
 }

@@ -4,6 +4,8 @@ import { createServer, connect as dial, type Socket } from "node:net";
 /** Stands between a client and a server on loopback, to lose what a network can lose. */
 export interface TcpProxy {
   readonly port: number;
+  /** Where further connections go. */
+  target: number;
   /** From now on: `pass` both ways, `mute` what the server answers, `stall` both. */
   mode: "pass" | "mute" | "stall";
   /** Cuts every connection. */
@@ -16,10 +18,10 @@ export interface TcpProxy {
 export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   let connections = 0;
-  const proxy: { mode: TcpProxy["mode"] } = { mode: "pass" };
+  const proxy: Pick<TcpProxy, "mode" | "target"> = { mode: "pass", target: targetPort };
   const server = createServer((client) => {
     connections += 1;
-    const target = dial(targetPort, "127.0.0.1");
+    const target = dial(proxy.target, "127.0.0.1");
     for (const socket of [client, target]) {
       sockets.add(socket);
       socket.on("error", () => undefined);
@@ -50,6 +52,12 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
     },
     set mode(mode) {
       proxy.mode = mode;
+    },
+    get target() {
+      return proxy.target;
+    },
+    set target(port) {
+      proxy.target = port;
     },
     get connections() {
       return connections;

@@ -104,14 +104,19 @@ return expires
 
 /**
  * KEYS[1] the store's epoch. ARGV: 1 the server's run id, 2 the run id that the caller knew before or '', 3 the highest
- * epoch or revision that the caller knows. A run id that the store has not seen, or none at all, is a new incarnation;
+ * epoch or revision that the caller knows, 4 the caller's cluster or ''. Answers false where that is another one's store.
+ * A run id that the store has not seen, or none at all, is a new incarnation;
  * and so is one that another caller has opened without knowing what this one knew from before.
  */
 export const openEpoch = upkeepScript(
   "openEpoch",
   clock,
   `
-local run, epoch = unpack(call('HMGET', KEYS[1], 'run', 'epoch'))
+local run, epoch, cluster = unpack(call('HMGET', KEYS[1], 'run', 'epoch', 'cluster'))
+if ARGV[4] ~= '' then
+  if cluster and cluster ~= ARGV[4] then return false end
+  if not cluster then call('HSET', KEYS[1], 'cluster', ARGV[4]) end
+end
 local known = tonumber(ARGV[3])
 local behind = ARGV[2] ~= '' and ARGV[2] ~= ARGV[1] and known >= tonumber(epoch or 0)
 if run == ARGV[1] and epoch and not behind then return epoch end
