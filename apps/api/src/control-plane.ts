@@ -96,7 +96,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     clock,
     directory,
     placement: createPlacement(directory, clock, options.templateLimits),
-    pusher: options.push === "off" ? noPush : createPusher(directory, writeBack, clock),
+    pusher: options.push === "off" ? noPush : createPusher(directory, writeBack, clock, options.failpoints),
     ending,
     eventStreams,
     verification: createVerification({ store, clock, leaseMs: timing.leaseMs, logger }),
@@ -169,6 +169,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       logger,
       answerMs: timing.streamAnswerMs,
       callMs: timing.callMs,
+      ...(options.failpoints && { failpoints: options.failpoints }),
       onReport: (report) => writeBack.note(report),
       onMessage: (updates) => {
         pushed.messages += 1;

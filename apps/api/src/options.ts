@@ -1,4 +1,4 @@
-import type { TemplateLimits } from "@castellan/domain";
+import type { Failpoints, TemplateLimits } from "@castellan/domain";
 import type { SandboxStore } from "@castellan/store";
 import type { Logger } from "@castellan/telemetry";
 import type { StreamLimits } from "./events/streams.ts";
@@ -26,6 +26,8 @@ export interface ControlPlaneOptions {
    * anything else loses the guarantee that this service is for. Default `on`.
    */
   readonly push?: "on" | "off";
+  /** Where a test steps in. */
+  readonly failpoints?: Failpoints;
   /** Version of this software, as `/health` tells it. Default `0.1.0`. */
   readonly version?: string;
 }

@@ -1,4 +1,4 @@
-import type { Isolation } from "@castellan/domain";
+import type { Failpoints, Isolation } from "@castellan/domain";
 import type { Logger } from "@castellan/telemetry";
 import type { NodeRuntime } from "./node-runtime.ts";
 import type { TemplateSource } from "./template-source.ts";
@@ -26,6 +26,8 @@ export interface OrchestratorOptions {
   readonly timing?: Partial<Timing>;
   /** What sandboxes may have, the default first, as told to the control plane. Default: runc alone. */
   readonly isolations?: readonly Isolation[];
+  /** Where a test steps in. */
+  readonly failpoints?: Failpoints;
   /** Version of this software, as told to the control plane. Default `0.1.0`. */
   readonly version?: string;
   readonly logger: Logger;

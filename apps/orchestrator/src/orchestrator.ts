@@ -64,7 +64,7 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
     const lock = lockDirectory(join(stateDir, "lock"));
     open.push(async () => lock.release());
 
-    const journal = Journal.open(join(stateDir, "state.log"), logger);
+    const journal = Journal.open(join(stateDir, "state.log"), logger, options.failpoints);
     open.push(async () => journal.close());
     open.push(({ stopSandboxes }) => runtime.close({ stopAll: stopSandboxes }));
 
@@ -125,7 +125,10 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
     const server = await createRpcServer({
       clusterToken,
       routes: (router) => {
-        router.service(SandboxService, sandboxService({ bootId, journal, sandboxes, sampler, logs, logger }));
+        router.service(
+          SandboxService,
+          sandboxService({ bootId, journal, sandboxes, sampler, logs, logger, failpoints: options.failpoints }),
+        );
         router.service(NodeService, nodeService({ journal, describe }));
       },
       maxMessageBytes,

@@ -10,6 +10,7 @@ export {
   type LifecycleEventType,
   lifecycleEventTypes,
 } from "./events.ts";
+export { type FailpointName, type Failpoints, failpointNames } from "./failpoint.ts";
 export { historyLimits, type MetadataChangeKind, type MetadataHistoryEntry, withinHistory } from "./history.ts";
 export { editIdempotency, type Idempotency } from "./idempotency.ts";
 export { newExecutionId, newOperationId, newSandboxId, parseSandboxId, sandboxNotFound } from "./ids.ts";

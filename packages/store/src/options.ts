@@ -1,3 +1,5 @@
+import type { Failpoints } from "@castellan/domain";
+
 /** What the store logs to; pino's loggers fit. */
 export interface StoreLogger {
   debug(fields: object, message: string): void;
@@ -15,6 +17,8 @@ export interface StoreOptions {
   readonly cluster?: string;
   /** Milliseconds after its commit at which an edit that no node has confirmed is due for a push; default 1,000. */
   readonly pushGraceMs?: number;
+  /** Where a test steps in. */
+  readonly failpoints?: Failpoints;
 }
 
 export const defaultPushGraceMs = 1000;

@@ -5,6 +5,7 @@ import {
   type UpdateStreamRequest,
   UpdateStreamRequestSchema,
 } from "@castellan/contracts/sandbox";
+import type { Failpoints } from "@castellan/domain";
 import type { Confirmation } from "@castellan/store";
 import type { Logger } from "@castellan/telemetry";
 import { appliedOf, enumName } from "../nodes/messages.ts";
@@ -23,6 +24,8 @@ export interface NodeUpdatesOptions {
   readonly answerMs: number;
   /** For a single call, in milliseconds. */
   readonly callMs: number;
+  /** Where a test steps in. */
+  readonly failpoints?: Failpoints;
 }
 
 /**
@@ -108,6 +111,7 @@ export function createNodeUpdates(options: NodeUpdatesOptions): NodeUpdates {
         answeredAt = performance.now();
         unanswered -= 1;
         onAnswer?.();
+        if (options.failpoints) await options.failpoints.wait("api.push.answered");
         const epoch = Number(response.epoch);
         for (const result of response.results) take(result, epoch, response.bootId);
       }
@@ -131,6 +135,7 @@ export function createNodeUpdates(options: NodeUpdatesOptions): NodeUpdates {
       if (entries.length === 0) continue;
       watchdog ??= setTimeout(watch, options.answerMs);
       unanswered += 1;
+      if (options.failpoints) await options.failpoints.wait("api.push.leaving");
       options.onMessage?.(entries.length);
       yield create(UpdateStreamRequestSchema, { updates: entries.map(({ update }) => update.message()) });
     }

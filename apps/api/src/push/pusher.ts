@@ -1,4 +1,4 @@
-import type { Epoch, Revision, SandboxRecord } from "@castellan/domain";
+import type { Epoch, Failpoints, Revision, SandboxRecord } from "@castellan/domain";
 import type { NodeDirectory } from "../nodes/directory.ts";
 import { type LiveFieldName, updateOf } from "../nodes/messages.ts";
 import type { StoreClock } from "../store-clock.ts";
@@ -24,15 +24,22 @@ export interface Pusher {
   applied(record: SandboxRecord, field: LiveFieldName): Revision;
 }
 
-export function createPusher(directory: NodeDirectory, writeBack: WriteBack, clock: StoreClock): Pusher {
+export function createPusher(
+  directory: NodeDirectory,
+  writeBack: WriteBack,
+  clock: StoreClock,
+  failpoints?: Failpoints,
+): Pusher {
   const pusher: Pusher = {
     async confirm(record, field, epoch, waitMs) {
+      if (failpoints) await failpoints.wait("api.push.before");
       const { revision } = record[field];
       const applied = pusher.applied(record, field);
       // What a node confirmed in an earlier epoch proves nothing about this one, and its node may hold more than the record.
       if (record.epoch !== epoch) return { confirmed: false, applied };
       if (applied >= revision) return { confirmed: true, applied };
       const confirmed = await send(record, field, epoch, waitMs);
+      if (failpoints) await failpoints.wait("api.push.after");
       return { confirmed, applied: Math.max(confirmed ? revision : 0, pusher.applied(record, field)) };
     },
     async resend(record, fields, epoch, waitMs) {

@@ -10,7 +10,7 @@ import {
   type UpdateStreamRequest,
   type UpdateStreamResponseSchema,
 } from "@castellan/contracts/sandbox";
-import { CastellanError, type Metadata, metadataHash } from "@castellan/domain";
+import { CastellanError, type Failpoints, type Metadata, metadataHash } from "@castellan/domain";
 import { toConnectError } from "@castellan/rpc";
 import type { Logger } from "@castellan/telemetry";
 import { ConnectError, type ServiceImpl } from "@connectrpc/connect";
@@ -32,6 +32,8 @@ export interface SandboxServiceParts extends ObservationParts {
   readonly bootId: string;
   readonly journal: Journal;
   readonly logger: Logger;
+  /** Where a test steps in. */
+  readonly failpoints?: Failpoints | undefined;
 }
 
 /** Messages of one stream that are worked on at once; more wait in the connection's window. */
@@ -39,7 +41,7 @@ const streamMessagesAtOnce = 32;
 
 /** The contract's verbs over this node's sandboxes. */
 export function sandboxService(parts: SandboxServiceParts): ServiceImpl<typeof SandboxService> {
-  const { bootId, journal, sandboxes, logger } = parts;
+  const { bootId, journal, sandboxes, logger, failpoints } = parts;
   /**
    * The highest deletion that this process has told of. An acknowledgement of more is of another life of the node, one
    * whose state directory is gone.
@@ -60,7 +62,9 @@ export function sandboxService(parts: SandboxServiceParts): ServiceImpl<typeof S
     let message: string;
     let held = journal.state.held(sandboxId);
     try {
+      if (failpoints) await failpoints.wait("node.update.before");
       ({ outcome, message, held } = await sandboxes.update(readUpdate(request)));
+      if (failpoints) await failpoints.wait("node.update.after");
     } catch (error) {
       message = CastellanError.from(error).message;
       logger.warn({ err: error, sandboxId, executionId }, "update was not applied");

@@ -1,4 +1,4 @@
-import { CastellanError, type Epoch } from "@castellan/domain";
+import { CastellanError, type Epoch, type Failpoints } from "@castellan/domain";
 import type { Logger } from "@castellan/telemetry";
 import { NodeState } from "./node-state.ts";
 import type { StateRecord } from "./records.ts";
@@ -12,25 +12,27 @@ export class Journal {
   readonly state: NodeState;
   readonly #log: StateLog;
   readonly #logger: Logger;
+  readonly #failpoints: Failpoints | undefined;
   #waiting: Waiting[] = [];
   #flushSoon: NodeJS.Immediate | undefined;
   #seenEpoch: Epoch;
   #closed = false;
 
-  private constructor(log: StateLog, state: NodeState, logger: Logger) {
+  private constructor(log: StateLog, state: NodeState, logger: Logger, failpoints?: Failpoints) {
     this.#log = log;
+    this.#failpoints = failpoints;
     this.#logger = logger;
     this.state = state;
     this.#seenEpoch = state.epoch;
   }
 
   /** @throws `conflict` when a later version of this software has written the file. */
-  static open(path: string, logger: Logger): Journal {
+  static open(path: string, logger: Logger, failpoints?: Failpoints): Journal {
     const { log, records } = StateLog.open(path, logger);
     const state = new NodeState();
     for (const record of records) state.apply(record);
     log.compact(state.snapshot(Date.now()));
-    return new Journal(log, state, logger);
+    return new Journal(log, state, logger, failpoints);
   }
 
   /**
@@ -80,12 +82,14 @@ export class Journal {
     this.#waiting = [];
     const records = due.flatMap((waiting) => waiting.records);
     try {
+      this.#failpoints?.now("node.append.before");
       this.#log.append(records);
     } catch (error) {
       this.#logger.error({ err: error, records: records.length }, "cannot write the node's state");
       for (const { reject } of due) reject(error);
       return;
     }
+    this.#failpoints?.now("node.append.after");
     for (const record of records) this.state.apply(record);
     for (const { resolve } of due) resolve();
     if (this.#log.wantsCompaction) this.#log.compact(this.state.snapshot(Date.now()));

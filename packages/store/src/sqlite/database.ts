@@ -1,7 +1,7 @@
 import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from "node:sqlite";
-import { CastellanError, type Epoch, type Micros, nextEpoch, type Revision } from "@castellan/domain";
+import { CastellanError, type Epoch, type Failpoints, type Micros, nextEpoch, type Revision } from "@castellan/domain";
 import { createClock } from "../clock.ts";
 import { otherCluster } from "../cluster-name.ts";
 import { number, optionalNumber } from "../decoding.ts";
@@ -33,12 +33,12 @@ export class Database {
    * Opens or creates the file (mode 0600) and locks it for as long as it is open.
    * @throws `unavailable` when another process has it open; `internal` when it cannot be opened or is of a newer version.
    */
-  constructor(path: string, synchronous: Synchronous, clock: () => Micros = createClock()) {
+  constructor(path: string, synchronous: Synchronous, clock: () => Micros = createClock(), failpoints?: Failpoints) {
     this.#db = openFile(path, synchronous);
     try {
       migrate(this.#db, path);
       this.now = clock;
-      this.#commits = new GroupCommit(this.#db);
+      this.#commits = new GroupCommit(this.#db, failpoints);
       this.epoch = this.#beginEpoch(this.#highestRevision());
     } catch (error) {
       this.#db.close();

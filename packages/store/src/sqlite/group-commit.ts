@@ -1,6 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { clearImmediate, setImmediate } from "node:timers";
-import { CastellanError } from "@castellan/domain";
+import { CastellanError, type Failpoints } from "@castellan/domain";
 import { sqliteError } from "./errors.ts";
 
 /** Runs its step and answers with what tells the caller its outcome, once that is committed. */
@@ -24,12 +24,14 @@ export class GroupCommit {
   readonly #savepoint;
   readonly #release;
   readonly #undo;
+  readonly #failpoints: Failpoints | undefined;
   #jobs: Job[] = [];
   #scheduled: NodeJS.Immediate | undefined;
   #closed = false;
 
-  constructor(db: DatabaseSync) {
+  constructor(db: DatabaseSync, failpoints?: Failpoints) {
     this.#db = db;
+    this.#failpoints = failpoints;
     this.#begin = db.prepare("BEGIN IMMEDIATE");
     this.#commit = db.prepare("COMMIT");
     this.#savepoint = db.prepare("SAVEPOINT change");
@@ -70,11 +72,13 @@ export class GroupCommit {
     try {
       this.#begin.run();
       for (const job of batch) answers.push(this.#attempt(job));
+      this.#failpoints?.now("sqlite.commit.before");
       this.#commit.run();
     } catch (error) {
       this.#abandon(batch, error);
       return;
     }
+    this.#failpoints?.now("sqlite.commit.after");
     for (const answer of answers) answer();
   }
 

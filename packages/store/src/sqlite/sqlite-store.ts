@@ -64,7 +64,7 @@ export interface SqliteStoreOptions extends StoreOptions {
  */
 export async function openSqliteStore(path: string, options: SqliteStoreOptions): Promise<SandboxStore> {
   const synchronous = options.synchronous ?? "full";
-  const db = new Database(path, synchronous);
+  const db = new Database(path, synchronous, undefined, options.failpoints);
   try {
     if (options.cluster !== undefined) db.belongTo(options.cluster, path);
   } catch (error) {
