@@ -10,10 +10,16 @@ surviveStrayGoodbyes(logger);
 
 /** A control plane in a process of its own: the API, and the registry for nodes. Several of them may share one Redis. */
 async function main(settings: Settings): Promise<void> {
-  const { host, port, registryHost, registryPort, domain, clusterToken } = settings;
+  const { host, port, registryHost, registryPort, domain, clusterToken, webhookAllow } = settings;
   const store = await openStore(settings.storeUrl, { logger, cluster: clusterName(clusterToken) });
   try {
-    const controlPlane = await createControlPlane({ store, clusterToken, domain, logger });
+    const controlPlane = await createControlPlane({
+      store,
+      clusterToken,
+      domain,
+      logger,
+      webhooks: { allow: webhookAllow },
+    });
     try {
       const stopping = Promise.race(["SIGTERM", "SIGINT"].map((name) => once(process, name).then(() => name)));
       const { url: registry } = await controlPlane.registry.listen({ host: registryHost, port: registryPort });

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { CastellanError } from "@castellan/domain";
+import { CastellanError, isAddressOrBlock } from "@castellan/domain";
 
 /** What a control plane in a process of its own is told by its environment. */
 export interface Settings {
@@ -18,6 +18,8 @@ export interface Settings {
   readonly domain: string;
   /** The content of `CASTELLAN_TOKEN_FILE`, `<CASTELLAN_DATA>/cluster-token`, /var/lib/castellan/cluster-token. */
   readonly clusterToken: string;
+  /** Private blocks that webhooks may lead to, comma-separated CIDR; `CASTELLAN_WEBHOOK_ALLOW`, none. */
+  readonly webhookAllow: readonly string[];
 }
 
 /** @throws `invalid_argument` with a message that names the variable. */
@@ -36,6 +38,7 @@ export function settingsFrom(env: Readonly<Record<string, string | undefined>>):
     registryPort: portFrom(env, "CASTELLAN_REGISTRY_PORT", "3001"),
     domain: env["CASTELLAN_DOMAIN"] || `localhost:${port}`,
     clusterToken: tokenIn(env["CASTELLAN_TOKEN_FILE"] || join(data, "cluster-token")),
+    webhookAllow: blocksFrom(env["CASTELLAN_WEBHOOK_ALLOW"]),
   };
 }
 
@@ -44,6 +47,12 @@ function portFrom(env: Readonly<Record<string, string | undefined>>, name: strin
   const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
   if (port >= 0 && port <= 65_535) return port;
   throw refused(`${name} must be a whole number from 0 to 65535`);
+}
+
+function blocksFrom(text = ""): string[] {
+  const blocks = text.split(",").flatMap((part) => part.trim() || []);
+  if (blocks.every(isAddressOrBlock)) return blocks;
+  throw refused("CASTELLAN_WEBHOOK_ALLOW must be addresses or blocks such as 10.0.0.0/8, separated by commas");
 }
 
 function tokenIn(path: string): string {

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { addMetadataCommands, addSandboxCommands } from "./api/commands.ts";
+import { addEventCommands, addMetadataCommands, addSandboxCommands } from "./api/commands.ts";
 import { nodeSettings, upSettings } from "./settings.ts";
 import { castellanVersion } from "./version.ts";
 
@@ -28,6 +28,10 @@ export function createProgram(exit: (code: number) => void): Command {
     .option("--registry-port <port>", "port on which nodes register (CASTELLAN_REGISTRY_PORT, the one after --port)")
     .option("--max-sandboxes <count>", "concurrent sandboxes of the default team (CASTELLAN_MAX_SANDBOXES, 100)")
     .option("--limits <file>", "limits of teams and templates (CASTELLAN_LIMITS, limits.json of the data directory)")
+    .option(
+      "--webhook-allow <blocks>",
+      "private addresses that webhooks may lead to, as CIDR (CASTELLAN_WEBHOOK_ALLOW)",
+    )
     .option("--memory-overcommit <times>", memoryOvercommitHelp)
     .option("--isolation <names>", isolationHelp)
     .addHelpText("after", upNotes)
@@ -79,6 +83,7 @@ export function createProgram(exit: (code: number) => void): Command {
 
   addSandboxCommands(program, exit);
   addMetadataCommands(program);
+  addEventCommands(program);
   return program;
 }
 

@@ -10,6 +10,7 @@ describe("the settings of castellan up", () => {
       port: 3000,
       registryHost: "127.0.0.1",
       registryPort: undefined,
+      webhookAllow: [],
       nodes: 1,
       keep: false,
       domain: "localhost:3000",

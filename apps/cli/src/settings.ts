@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { isAbsolute, join, resolve } from "node:path";
-import { type Isolation, isIsolation } from "@castellan/domain";
+import { type Isolation, isAddressOrBlock, isIsolation } from "@castellan/domain";
 import { Failure } from "./failure.ts";
 
 /**
@@ -31,6 +31,7 @@ export interface UpFlags {
   readonly limits?: string;
   readonly memoryOvercommit?: string;
   readonly isolation?: string;
+  readonly webhookAllow?: string;
 }
 
 export interface UpSettings extends IsolationSettings {
@@ -58,6 +59,8 @@ export interface UpSettings extends IsolationSettings {
   readonly memoryOvercommit: number;
   /** REDIS_URL; absent: SQLite in the data directory. */
   readonly redisUrl: string | undefined;
+  /** Private blocks that webhooks may lead to; `--webhook-allow`, CASTELLAN_WEBHOOK_ALLOW; none. */
+  readonly webhookAllow: readonly string[];
 }
 
 export function upSettings(flags: UpFlags, env: Environment): UpSettings {
@@ -89,6 +92,7 @@ export function upSettings(flags: UpFlags, env: Environment): UpSettings {
     limitsFile: pick(flags.limits, "--limits", env, "CASTELLAN_LIMITS", path, undefined),
     memoryOvercommit: memoryOvercommit(flags.memoryOvercommit, env),
     redisUrl: pick(undefined, "", env, "REDIS_URL", redisUrl, undefined),
+    webhookAllow: pick(flags.webhookAllow, "--webhook-allow", env, "CASTELLAN_WEBHOOK_ALLOW", blockList, []),
     ...isolationSettings(flags.isolation, env),
   };
 }
@@ -203,6 +207,18 @@ export function execTimeoutMs(flag: string | undefined): number | undefined {
   return seconds === undefined ? undefined : seconds * 1000;
 }
 
+/** An event's id; `--after`. */
+export function eventId(flag: string | undefined): string | undefined {
+  return pick(
+    flag,
+    "--after",
+    {},
+    "",
+    (text) => (/^\d{1,16}$/.test(text) ? text : new Refusal("an event's id")),
+    undefined,
+  );
+}
+
 /** A metadata revision as `--if-match` takes it: the number, or the ETag with its quotes. */
 export function revision(flag: string | undefined): number | undefined {
   return pick(flag, "--if-match", {}, "", revisionNumber, undefined);
@@ -309,6 +325,13 @@ function isolationList(text: string): readonly Isolation[] | Refusal {
   return known.length === names.length && new Set(known).size === known.length
     ? known
     : new Refusal("runc, gvisor, or both separated by a comma, the default first");
+}
+
+function blockList(text: string): readonly string[] | Refusal {
+  const blocks = text.split(",").map((part) => part.trim());
+  return blocks.length <= 64 && blocks.every(isAddressOrBlock)
+    ? blocks
+    : new Refusal("addresses or blocks such as 10.0.0.0/8, separated by commas");
 }
 
 function redisUrl(text: string): string | Refusal {

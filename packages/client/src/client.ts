@@ -1,6 +1,7 @@
 import type { paths } from "@castellan/contracts/openapi";
 import createFetchClient, { type Client, type Middleware } from "openapi-fetch";
 import { ApiError, errorOf } from "./errors.ts";
+import { type EventsOptions, followEvents, type SandboxEvent } from "./events.ts";
 import { type MetadataClient, metadataClient } from "./metadata.ts";
 
 export interface ClientOptions {
@@ -23,6 +24,12 @@ export interface CastellanClient {
    */
   readonly api: Client<paths>;
   readonly metadata: MetadataClient;
+  /**
+   * What happens to the team's sandboxes, as it happens, until the caller stops: `for await (const event of
+   * client.events())`. A lost connection is made anew where it was, so that nothing is missed and nothing comes twice.
+   * @throws ApiError when the service refuses.
+   */
+  events(options?: EventsOptions): AsyncIterable<SandboxEvent>;
 }
 
 const defaultTimeoutMs = 60_000;
@@ -41,7 +48,17 @@ export function createClient(options: ClientOptions): CastellanClient {
     },
   };
   api.use(failures);
-  return { api, metadata: metadataClient(api) };
+  return {
+    api,
+    metadata: metadataClient(api),
+    events: (events) => followEvents(openStream, events),
+  };
+
+  function openStream(path: string, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Response> {
+    const url = `${options.apiUrl.replace(/\/+$/, "")}${path}`;
+    // No deadline: the stream is as long as it is.
+    return send(new Request(url, { headers: { ...headers, "X-API-Key": apiKey }, signal }));
+  }
 }
 
 async function sendInTime(

@@ -1,5 +1,6 @@
 import { type CastellanClient, createClient } from "@castellan/client";
 import type { Command } from "commander";
+import { eventTypes, showEvents } from "../events/show.ts";
 import { parseEdits, parseTags, parseVariables } from "../metadata/arguments.ts";
 import { getMetadata, setMetadata } from "../metadata/commands.ts";
 import { showHistory, watchMetadata } from "../metadata/history.ts";
@@ -8,7 +9,7 @@ import { killSandboxes } from "../sandbox/kill.ts";
 import { listSandboxes } from "../sandbox/list.ts";
 import { logLevel, showLogs } from "../sandbox/logs.ts";
 import { showMetrics } from "../sandbox/metrics.ts";
-import { execTimeoutMs, historyLimit, revision, timeoutSeconds } from "../settings.ts";
+import { eventId, execTimeoutMs, historyLimit, revision, timeoutSeconds } from "../settings.ts";
 import { findConnection } from "./connection.ts";
 
 interface ApiFlags {
@@ -154,6 +155,29 @@ export function addMetadataCommands(program: Command): void {
     .action(async (id: string, flags) => {
       const { client } = await connect(flags);
       await watchMetadata(client, id, { json: flags.json ?? false, sink: process.stdout });
+    });
+}
+
+/** `castellan events`: what happened to the team's sandboxes. */
+export function addEventCommands(program: Command): void {
+  withConnection(program.command("events"))
+    .description("print what happened to the team's sandboxes, oldest first")
+    .argument("[id]", "only this sandbox")
+    .option("-f, --follow", "go on with what happens, until it is interrupted")
+    .option("--type <type>", "only events of this type, such as killed; may be repeated", collect)
+    .option("--after <id>", "only events after the one with this id; 0 for all that are kept")
+    .option("--json", "print a JSON object per line")
+    .action(async (sandboxId: string | undefined, flags) => {
+      const { client } = await connect(flags);
+      const { follow = false, json = false, after } = flags;
+      await showEvents(client, {
+        sandboxId,
+        types: eventTypes(flags.type ?? []),
+        after: eventId(after),
+        follow,
+        json,
+        sink: process.stdout,
+      });
     });
 }
 

@@ -70,6 +70,7 @@ export async function startInstallation(options: StartOptions): Promise<Installa
     logger,
     version,
     templateLimits: limits.templates,
+    webhooks: { allow: settings.webhookAllow },
     ...(limits.maxTimeoutSeconds === undefined ? {} : { limits: { maxTimeoutSeconds: limits.maxTimeoutSeconds } }),
   });
   closers.add("control plane", () => controlPlane.close());
