@@ -68,6 +68,7 @@ export type {
 export {
   countsAsConcurrent,
   mayBecome,
+  outlivesExecution,
   publicState,
   type SandboxState,
   stateConflict,

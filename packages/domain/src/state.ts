@@ -39,6 +39,11 @@ export const transitionalStates: readonly SandboxState[] = [
   "killing",
 ];
 
+/** Whether a sandbox is there although its execution has ended: a pause ends it, and a resume may fail. */
+export function outlivesExecution(state: SandboxState): boolean {
+  return state === "pausing" || state === "paused" || state === "resuming";
+}
+
 /** How a state shows to clients; `undefined` where the sandbox is not found. */
 export function publicState(state: SandboxState): "running" | "paused" | undefined {
   switch (state) {

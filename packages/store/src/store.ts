@@ -87,7 +87,8 @@ export interface SandboxStore {
   transition(change: Transition): Promise<SandboxRecord>;
   /**
    * Removes the record and leaves a tombstone for its execution, if the execution is still the record's; also leaves one
-   * if there is no record, for then nothing newer can exist. Idempotent. Answers whether a record was removed. What was
+   * if there is no record, for then nothing newer can exist. Does nothing to a sandbox that outlives its execution: one
+   * that is paused, or on its way there or back. Idempotent. Answers whether a record was removed. What was
    * seen running and was not `killing` yet is told of as killed, with the given cause.
    * @throws `unavailable` when the record is not verified: a node may know of a newer execution.
    */

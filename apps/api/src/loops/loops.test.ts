@@ -28,6 +28,19 @@ test("a node's report of another execution's end removes nothing", async () => {
   expect((await cluster.call("GET", `/sandboxes/${id}`)).status).toBe(200);
 });
 
+test("a paused sandbox stays when its node reports the end of the execution that was paused", async () => {
+  await using cluster = await startCluster();
+  const id = await cluster.create();
+  const record = await cluster.store.locate(id);
+  if (record === undefined) throw new Error("it runs");
+  const key = { teamId: record.teamId, sandboxId: id, executionId: record.executionId };
+  await cluster.store.transition({ ...key, from: ["running"], to: "pausing" });
+  cluster.node.end(id);
+  await cluster.store.transition({ ...key, from: ["pausing"], to: "paused" });
+  await eventually(() => expect(cluster.node.acknowledgedTo).toBe(1n));
+  expect(await cluster.store.locate(id)).toMatchObject({ state: "paused" });
+});
+
 test("a sandbox that its node no longer lists is gone; one that is only now being started is not", async () => {
   await using cluster = await startCluster();
   const id = await cluster.create();

@@ -13,6 +13,7 @@ export function describeAccessTokens(subject: Subject): void {
       const running = await store.transition({ ...keyOf(created), from: ["creating"], to: "running" });
       await pauseOne(store, running);
       expect(await tokenOf(store, created.sandboxId)).toBe("secret-1");
+      await store.transition({ ...keyOf(created), from: ["paused"], to: "killing" });
       await store.remove(keyOf(created));
       expect(await tokenOf(store, created.sandboxId)).toBeUndefined();
     });

@@ -278,6 +278,26 @@ export function describeLife(subject: Subject): void {
       await refuses(edit(store, record, { a: "2" }), "not_found");
     });
 
+    it("leaves alone a sandbox that is paused, or on its way there or back: it outlives its execution", async () => {
+      const { store } = subject;
+      const running = await runOne(store, await newTeam(store));
+      const next = { executionId: newExecutionId(), generation: 2, nodeId: "node-1" };
+      const steps = [
+        { from: ["running"], to: "pausing" },
+        { from: ["pausing"], to: "paused" },
+        { from: ["paused"], to: "resuming", next },
+      ] as const;
+      let record = running;
+      for (const step of steps) {
+        record = await store.transition({ ...keyOf(record), ...step });
+        expect(await store.remove(keyOf(record))).toBe(false);
+        expect(await stored(store, record)).toEqual(record);
+      }
+      expect(await store.isTombstoned(running.sandboxId, next.executionId)).toBe(false);
+      const killing = await store.transition({ ...keyOf(record), from: ["resuming"], to: "killing" });
+      expect(await store.remove(keyOf(killing))).toBe(true);
+    });
+
     it("leaves alone a sandbox that has a newer execution, and does not declare the old one dead", async () => {
       const { store } = subject;
       const paused = await pauseOne(store, await runOne(store, await newTeam(store)));

@@ -4,6 +4,7 @@ import {
   eventOfRemoval,
   mayBecome,
   nextRevision,
+  outlivesExecution,
   type SandboxRecord,
   sandboxNotFound,
   stateConflict,
@@ -95,6 +96,7 @@ export function remove(db: Database, execution: ExecutionKey, why: Why = {}): bo
   const stored = loadOfTeam(db, execution.teamId, execution.sandboxId);
   if (stored && stored.record.executionId !== execution.executionId) return false;
   if (stored) requireVerified(db, stored.record, false);
+  if (stored && outlivesExecution(stored.record.state)) return false;
   db.run(
     "INSERT OR REPLACE INTO tombstones (sandbox_id, execution_id, expires_at) VALUES (?, ?, ?)",
     execution.sandboxId,

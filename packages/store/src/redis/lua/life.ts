@@ -235,6 +235,7 @@ export const remove = upkeepScript(
   loading,
   listing,
   relisting,
+  states,
   emitting,
   lifeEvents,
   `
@@ -245,6 +246,7 @@ if stop then return stop end
 local fields = load(id)
 if fields and fields[EXEC] ~= execution then return {'ok', 0} end
 if fields and not isVerified(fields[EPOCH], epoch) then return {'unverified'} end
+if fields and OUTLIVES[fields[STATE]] then return {'ok', 0} end
 call('SET', P .. 'x:' .. id .. ':' .. execution, '', 'PX', ARGV[4])
 if not fields then return {'ok', 0} end
 local type = REMOVED[fields[STATE]]

@@ -1,6 +1,7 @@
 import {
   countsAsConcurrent,
   historyLimits,
+  outlivesExecution,
   publicState,
   type SandboxState,
   transitionalStates,
@@ -165,6 +166,7 @@ local function mayBePushed(state) return state == 'running' or state == 'snapsho
 /** The rules of the domain about states, as Lua tables. */
 export const states = `
 local COUNTS = {${luaTable((state) => (countsAsConcurrent(state) ? "true" : undefined))}}
+local OUTLIVES = {${luaTable((state) => (outlivesExecution(state) ? "true" : undefined))}}
 local TRANSITIONAL = {${luaTable((state) => (transitionalStates.includes(state) ? "true" : undefined))}}
 `;
 
