@@ -33,7 +33,7 @@ export function createWriteBack(store: SandboxStore, logger: Logger): WriteBack 
     note(confirmation) {
       const before = noted.get(confirmation.executionId);
       if (before === undefined && noted.size >= maxPending) return;
-      noted.set(confirmation.executionId, before === undefined ? confirmation : merge(before, confirmation));
+      noted.set(confirmation.executionId, before === undefined ? confirmation : mergeConfirmations(before, confirmation));
       running ??= run();
     },
     pending(executionId, epoch) {
@@ -74,7 +74,7 @@ export function createWriteBack(store: SandboxStore, logger: Logger): WriteBack 
 }
 
 /** Within one boot and epoch the higher revision counts; a newer boot's report replaces the older one's. */
-function merge(before: Confirmation, next: Confirmation): Confirmation {
+export function mergeConfirmations(before: Confirmation, next: Confirmation): Confirmation {
   if (before.bootId !== next.bootId || before.epoch !== next.epoch) return next;
   return {
     ...next,
