@@ -22,6 +22,9 @@ export interface Budget {
   readonly rollbacks: number;
   /** The store is emptied. */
   readonly wipes: number;
+  /** Leases that run out; a node registers again when everything comes to rest. */
+  readonly lapses: number;
+  readonly registrations: number;
   readonly clockBacks: number;
   readonly clockForwards: number;
 }
@@ -38,6 +41,8 @@ export const noFaults: Budget = {
   repushes: 0,
   rollbacks: 0,
   wipes: 0,
+  lapses: 0,
+  registrations: 0,
   clockBacks: 0,
   clockForwards: 0,
 };
@@ -110,6 +115,8 @@ export interface ClusterState {
   readonly messages: readonly number[];
   /** Confirmations that an API process has not brought into the store, by process: numbers. */
   readonly noted: readonly number[];
+  /** What each API process knows of nodes that have reported: numbers. */
+  readonly verified: readonly number[];
   readonly left: Budget;
   /** Edits and starts of executions that are still to come, as places in the configuration. */
   readonly todo: readonly string[];

@@ -15,11 +15,13 @@ import { type Answer, nodeSilent, storeSilent } from "./answer.ts";
 import { canonical, Interner, nameOf } from "./canonical.ts";
 import type { Budget, Chronicle, ClusterState, Message, NotedConfirmations, Running } from "./cluster-state.ts";
 import { type Configuration, firstTime, nodeIds } from "./configuration.ts";
-import { judgeAnswer, judgeEnds, judgeRest, judgeState, judgeStep, noteCommits } from "./judge.ts";
+import { judgeAnswer, judgeEnds, judgeRest, judgeState, judgeStep, noteCommits, viewsOf } from "./judge.ts";
 import { type NodeMethod, NodePart, text } from "./node-part.ts";
 import {
   type Call,
   describeRecord,
+  leaseMs,
+  type Memory,
   type Noted,
   newSandbox,
   nodeRecord,
@@ -27,6 +29,7 @@ import {
   sandboxId,
   type Task,
   teamId,
+  type Verified,
 } from "./process-part.ts";
 import type { Parts, Seams } from "./seams.ts";
 import type { Model, Step } from "./search.ts";
@@ -45,7 +48,8 @@ export class Cluster implements Model<ClusterState>, AsyncDisposable {
   readonly #seams: Seams;
   readonly #abouts = new Map<number, string>();
   readonly #words = new Map<string, { readonly confirmation: Confirmation; readonly word: NodeWord }>();
-  readonly #notedMaps = new Map<number, Noted>();
+  readonly #memories = new Map<string, Memory>();
+  readonly #verified = new Interner<Verified>();
   readonly #written = new Map<string, number>();
   readonly #writeBacks = new Map<number, readonly [NotedConfirmations]>();
   readonly #judged = new Map<string, string | undefined>();
@@ -77,7 +81,7 @@ export class Cluster implements Model<ClusterState>, AsyncDisposable {
       store = step.store;
     };
     await run("putTeam", { teamId, name: teamId, maxConcurrentSandboxes: 10 });
-    for (const nodeId of nodeIds) await run("renewLease", leaseless(nodeRecord(nodeId, "b1")), 1e9);
+    for (const nodeId of nodeIds) await run("renewLease", leaseless(nodeRecord(nodeId, "b1")), leaseMs);
     const epoch = (await stores.run(store, firstTime, "epoch", [])).answer;
     if ("error" in epoch) throw epoch.error;
     await run("create", newSandbox(Number(epoch.value)), 10);
@@ -98,6 +102,7 @@ export class Cluster implements Model<ClusterState>, AsyncDisposable {
       to: "running",
       confirmed: { bootId: "b1", applied: appliedOf(response.applied) },
     });
+    const everyNode = this.#verified.id({ epoch: Number(epoch.value), reported: nodeIds, done: nodeIds });
     const chronicle: Chronicle = {
       commits: [],
       acknowledged: [],
@@ -114,6 +119,7 @@ export class Cluster implements Model<ClusterState>, AsyncDisposable {
       running: [],
       messages: [],
       noted: [this.#noted.id([]), this.#noted.id([])],
+      verified: [everyNode, everyNode],
       left: this.configuration.budget,
       todo: this.configuration.tasks.map(({ slot }) => slot),
       chronicle: this.chronicles.id(chronicle),
@@ -125,7 +131,7 @@ export class Cluster implements Model<ClusterState>, AsyncDisposable {
     const nodes = state.nodes.map(({ content, boot }) => `${content}.${boot}`).join();
     const running = state.running.map(({ slot, api, process }) => `${slot}.${api}.${process}`).join();
     const left = Object.values(state.left).join(".");
-    return `${state.store}|${state.now}|${state.saved}|${nodes}|${running}|${state.messages.join()}|${state.noted.join()}|${left}|${state.todo.join()}|${state.chronicle}`;
+    return `${state.store}|${state.now}|${state.saved}|${nodes}|${running}|${state.messages.join()}|${state.noted.join()}|${state.verified.join()}|${left}|${state.todo.join()}|${state.chronicle}`;
   }
 
   async record(store: number): Promise<SandboxRecord | undefined> {
@@ -255,14 +261,13 @@ export class Cluster implements Model<ClusterState>, AsyncDisposable {
   /** Gives one answer to one piece of work, and sends what that makes it send. */
   async #answer(state: ClusterState, running: Running, number: number, answer: Answer): Promise<Step<ClusterState>> {
     const before = await this.#processes.progress(running.process);
-    const noted = this.#notedBy(state, running.api);
-    const process = this.#processes.answered(running.process, number, answer, noted);
+    const process = this.#processes.answered(running.process, number, answer, this.#memory(state, running.api));
     return this.#moved(state, { ...running, process }, before.calls);
   }
 
   async #moved(state: ClusterState, running: Running, before: ReadonlyMap<number, Call>): Promise<Step<ClusterState>> {
     const { slot, api, process } = running;
-    const { calls, result } = await this.#processes.progress(process);
+    const { calls, result, verified } = await this.#processes.progress(process);
     const sent: Message[] = [];
     for (const [number, call] of calls) {
       if (before.has(number) || call.to === "store") continue;
@@ -270,17 +275,38 @@ export class Cluster implements Model<ClusterState>, AsyncDisposable {
       if (call.to === "push") sent.push({ kind: "push", api, node, request: call.request });
       else sent.push({ kind: "request", slot, call: number, node, method: call.method, request: call.request });
     }
-    const next = this.#send(state, sent);
-    if (result === undefined) return { label: "", state: { ...next, running: replaced(next.running, running) } };
+    const knowing = { ...state, verified: state.verified.with(api, this.#verified.id(verified)) };
+    const next = this.#send(knowing, sent);
+    if (result === undefined) {
+      const going = { ...next, running: replaced(next.running, running) };
+      for (const [number, call] of calls) {
+        if (call.to === "store" && this.#isSettled(call.method)) return this.callStore(going, running, number, call);
+      }
+      return { label: "", state: going };
+    }
     const ended = this.#withoutSlot({ ...next, running: next.running.filter((one) => one.slot !== slot) }, slot);
     return judgeAnswer(this, ended, this.#processes.task(process), result);
   }
 
-  #notedBy(state: ClusterState, api: number): Noted {
-    const id = state.noted[api] ?? 0;
-    const known = this.#notedMaps.get(id) ?? notedOf(this.#noted.value(id));
-    this.#notedMaps.set(id, known);
-    return known;
+  /** Whether a call reads what nothing in this configuration changes: when it happens makes no difference then. */
+  #isSettled(method: string): boolean {
+    const { rollbacks, wipes, registrations, lapses } = this.configuration.budget;
+    if (method === "listForgottenNodes") return true;
+    if (method === "listNodes") return wipes + rollbacks + lapses + registrations === 0;
+    return method === "epoch" && wipes + rollbacks + registrations === 0;
+  }
+
+  #memory(state: ClusterState, api: number): Memory {
+    const key = `${state.noted[api]} ${state.verified[api]}`;
+    let memory = this.#memories.get(key);
+    if (memory === undefined) {
+      memory = {
+        noted: notedOf(this.#noted.value(state.noted[api] ?? 0)),
+        verified: this.#verified.value(state.verified[api] ?? 0),
+      };
+      this.#memories.set(key, memory);
+    }
+    return memory;
   }
 
   // Messages
@@ -463,8 +489,7 @@ export class Cluster implements Model<ClusterState>, AsyncDisposable {
   }
 
   async begin(state: ClusterState, task: Task, api: number): Promise<Step<ClusterState>> {
-    const noted = this.#notedBy(state, api);
-    const process = this.#processes.begin(task, noted);
+    const process = this.#processes.begin(task, this.#memory(state, api));
     const running = { slot: task.slot, api, process };
     return this.#moved({ ...state, running: [...state.running, running] }, running, new Map());
   }
@@ -487,7 +512,7 @@ export class Cluster implements Model<ClusterState>, AsyncDisposable {
   reconcileTask(state: ClusterState, index: number): Task {
     const nodeId = nodeIds[index] ?? "";
     const node = nodeRecord(nodeId, `b${state.nodes[index]?.boot}`);
-    return { kind: "reconcile", slot: `reconcile-${nodeId}`, node };
+    return { kind: "reconcile", slot: `reconcile-${nodeId}`, node, now: state.now };
   }
 
   async #faultSteps(state: ClusterState, steps: Step<ClusterState>[]): Promise<void> {
@@ -506,6 +531,34 @@ export class Cluster implements Model<ClusterState>, AsyncDisposable {
         });
       }
     }
+    for (const [index, nodeId] of nodeIds.entries()) {
+      if (left.registrations > 0) {
+        const step = await this.begin(spend(state, "registrations"), this.#registration(state, index), 0);
+        steps.push({ ...step, label: `${nodeId} registers` });
+      }
+      if (left.lapses > 0) {
+        const node = leaseless(nodeRecord(nodeId, `b${state.nodes[index]?.boot}`));
+        const { state: lapsed } = await this.#runStore(spend(state, "lapses"), "renewLease", [node, -1]);
+        steps.push({ label: `the lease of ${nodeId} runs out`, state: lapsed });
+      }
+    }
+    if (left.rollbacks > 0 && state.saved < 0) {
+      steps.push({ label: "the store's content is put by", state: { ...state, saved: state.store } });
+    }
+    if (left.rollbacks > 0 && state.saved >= 0) {
+      const now = state.now + 100;
+      const store = await this.parts.store.reopened(state.saved, now);
+      const lost = this.#withStoreLost({ ...spend(state, "rollbacks"), store, now, saved: -1 });
+      steps.push({ label: "the store is set back to what was put by, and opened again", state: lost });
+    }
+    if (left.wipes > 0) {
+      const now = state.now + 100;
+      const store = await this.parts.store.fresh(now);
+      const team = { teamId, name: teamId, maxConcurrentSandboxes: 10 };
+      const step = await this.parts.store.run(store, now, "putTeam", [team]);
+      const lost = this.#withStoreLost({ ...spend(state, "wipes"), store: step.store, now });
+      steps.push({ label: "the store is emptied, and opened again", state: lost });
+    }
     if (left.clockBacks > 0) {
       steps.push({ label: "the clock steps back", state: { ...spend(state, "clockBacks"), now: state.now - 500 } });
     }
@@ -522,9 +575,30 @@ export class Cluster implements Model<ClusterState>, AsyncDisposable {
     return { ...state, nodes: state.nodes.with(index, { content, boot }) };
   }
 
+  /** What no node holds either is lost with the store. */
+  #withStoreLost(state: ClusterState): ClusterState {
+    const held = Math.max(...viewsOf(this, state).map((view) => view.held.metadata.revision));
+    const { acknowledged } = this.chronicle(state);
+    return this.#chronicled(state, {
+      storeLost: true,
+      acknowledged: acknowledged.filter(({ revision }) => revision <= held),
+    });
+  }
+
+  #registration(state: ClusterState, index: number): Task {
+    const node = state.nodes[index];
+    const { epoch, highestRevision } = this.parts.nodes.view(node?.content ?? 0, sandboxId);
+    const nodeId = nodeIds[index] ?? "";
+    return { kind: "register", slot: `register-${nodeId}`, nodeId, bootId: `b${node?.boot}`, epoch, highestRevision };
+  }
+
   /** What it was doing is over, what it had noted is gone; what it sent is on its way. */
   #crashApi(state: ClusterState, api: number): ClusterState {
-    let next: ClusterState = { ...state, noted: state.noted.with(api, this.#noted.id([])) };
+    let next: ClusterState = {
+      ...state,
+      noted: state.noted.with(api, this.#noted.id([])),
+      verified: state.verified.with(api, this.#verified.id(unheard)),
+    };
     for (const { slot } of state.running.filter((one) => one.api === api)) {
       next = this.#withoutSlot({ ...next, running: next.running.filter((one) => one.slot !== slot) }, slot);
       next = this.#chronicled(next, { answers: { ...this.chronicle(next).answers, [slot]: "nobody knows" } });
@@ -551,9 +625,9 @@ export class Cluster implements Model<ClusterState>, AsyncDisposable {
     let violation: string | undefined = now.violation;
     for (let round = 1; violation === undefined; round += 1) {
       const before = this.#restKey(now);
-      now = await this.#round({ ...now.state, now: Math.max(now.state.now, restTime * round) });
+      now = await this.#round({ ...now.state, now: Math.max(now.state.now, restTime * round) }, round < 3);
       violation = now.violation ?? (await this.#judge(now.state));
-      if (round > 2 && this.#restKey(now) === before) break;
+      if (round > 3 && this.#restKey(now) === before) break;
       if (round === maxRounds) violation ??= "it does not come to rest";
     }
     violation ??= await judgeRest(this, now.state);
@@ -566,12 +640,15 @@ export class Cluster implements Model<ClusterState>, AsyncDisposable {
     return `${state.store}|${nodes}|${state.chronicle}|${state.now < restTime ? state.now : 0}`;
   }
 
-  async #round(state: ClusterState): Promise<Step<ClusterState>> {
+  async #round(state: ClusterState, registering: boolean): Promise<Step<ClusterState>> {
     let step: Step<ClusterState> = { label: "", state };
     const then = async (next: Step<ClusterState>) => {
       const drained = await this.#drain(next.state);
       step = { ...drained, violation: step.violation ?? next.violation ?? drained.violation };
     };
+    for (const index of registering ? nodeIds.keys() : []) {
+      await then(await this.begin(step.state, this.#registration(step.state, index), 0));
+    }
     for (const index of nodeIds.keys())
       await then(await this.begin(step.state, this.reconcileTask(step.state, index), 0));
     await then(await this.begin(step.state, { kind: "repush", slot: "repush" }, 0));
@@ -612,6 +689,7 @@ export class Cluster implements Model<ClusterState>, AsyncDisposable {
   }
 }
 
+const unheard: Verified = { epoch: 0, reported: [], done: [] };
 const restTime = 1_000_000_000;
 const maxRounds = 9;
 

@@ -101,7 +101,6 @@ export const configurations: readonly Configuration[] = [
     about: "a second execution on another node while the older one still lives",
     tasks: [oneEdit, restart("2", 1, false)],
     budget: { ...noFaults, reconciles: 1 },
-    short: true,
   },
   {
     name: "resume here",

@@ -40,7 +40,7 @@ export async function judgeAnswer(
   result: Answer,
 ): Promise<Step<ClusterState>> {
   // The loops' rounds end again and again, and tell nothing.
-  if (task.kind === "reconcile" || task.kind === "repush") return { label: "", state };
+  if (task.kind === "reconcile" || task.kind === "repush" || task.kind === "register") return { label: "", state };
   const { answer, reply } = readResult(result);
   const lasting = reply?.status === 200 ? [{ slot: task.slot, revision: reply.revision }] : [];
   const chronicle = cluster.written(state, `${task.slot} got ${answer} ${reply?.revision}`, (earlier) => ({

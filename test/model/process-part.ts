@@ -1,5 +1,5 @@
 import { create, type DescMessage, fromJson, type MessageInitShape, toJson } from "@bufbuild/protobuf";
-import { NodeService } from "@castellan/contracts/node";
+import { NodeRegisterRequestSchema, NodeService } from "@castellan/contracts/node";
 import { SandboxService, SandboxUpdateRequestSchema } from "@castellan/contracts/sandbox";
 import { type AppliedRevisions, CastellanError, type NodeRecord, type SandboxRecord } from "@castellan/domain";
 import type { NewSandboxRecord, SandboxStore } from "@castellan/store";
@@ -12,9 +12,11 @@ import { createRepusher } from "../../apps/api/src/loops/repush.ts";
 import { type KnownNode, type NodeDirectory, StartCount } from "../../apps/api/src/nodes/directory.ts";
 import { appliedOf, manifestOf } from "../../apps/api/src/nodes/messages.ts";
 import type { NodeClient } from "../../apps/api/src/nodes/node-client.ts";
+import { register } from "../../apps/api/src/nodes/registry.ts";
 import { defaultLimits, defaultTiming } from "../../apps/api/src/options.ts";
 import { createPusher } from "../../apps/api/src/push/pusher.ts";
 import type { WriteBack } from "../../apps/api/src/push/write-back.ts";
+import { createVerification, type Verification } from "../../apps/api/src/recovery/verification.ts";
 import type { Services } from "../../apps/api/src/services.ts";
 import type { Answer } from "./answer.ts";
 import { canonical, Interner, nameOf } from "./canonical.ts";
@@ -28,7 +30,21 @@ export type Task =
       readonly body: Readonly<Record<string, string | null>>;
       readonly ifMatch?: number;
     }
-  | { readonly kind: "reconcile"; readonly slot: string; readonly node: NodeRecord }
+  | {
+      readonly kind: "reconcile";
+      readonly slot: string;
+      readonly node: NodeRecord;
+      /** The store's clock. */
+      readonly now: number;
+    }
+  | {
+      readonly kind: "register";
+      readonly slot: string;
+      readonly nodeId: string;
+      readonly bootId: string;
+      readonly epoch: number;
+      readonly highestRevision: number;
+    }
   | { readonly kind: "repush"; readonly slot: string }
   | {
       readonly kind: "kill";
@@ -61,16 +77,29 @@ export type Call =
 interface Event {
   readonly call: number;
   readonly answer: Answer;
-  /** What the process had noted of confirmations then. */
-  readonly noted: Noted;
+  readonly memory: Memory;
 }
 
 /** Confirmations that an API process has and the store may not, by execution. */
 export type Noted = Readonly<Record<string, AppliedRevisions>>;
 
+/** What an API process keeps beside the work that goes on. */
+export interface Memory {
+  /** Confirmations that are not in the store yet. */
+  readonly noted: Noted;
+  /** Which nodes have reported in which epoch, and of which every record was then fully verified. */
+  readonly verified: Verified;
+}
+
+export interface Verified {
+  readonly epoch: number;
+  readonly reported: readonly string[];
+  readonly done: readonly string[];
+}
+
 interface History {
   readonly task: Task;
-  readonly noted: Noted;
+  readonly memory: Memory;
   readonly events: readonly Event[];
 }
 
@@ -80,6 +109,7 @@ export interface Progress {
   readonly calls: ReadonlyMap<number, Call>;
   /** Absent while it goes on. */
   readonly result: Answer | undefined;
+  readonly verified: Verified;
 }
 
 export const teamId = "t";
@@ -109,20 +139,20 @@ export class ProcessPart {
     return this.#histories.size;
   }
 
-  begin(task: Task, noted: Noted): number {
-    return this.#histories.id({ task, noted, events: [] });
+  begin(task: Task, memory: Memory): number {
+    return this.#histories.id({ task, memory, events: [] });
   }
 
   task(process: number): Task {
     return this.#histories.value(process).task;
   }
 
-  answered(process: number, call: number, answer: Answer, noted: Noted): number {
-    const key = `${process} ${call} ${nameOf(answer)} ${nameOf(noted)}`;
+  answered(process: number, call: number, answer: Answer, memory: Memory): number {
+    const key = `${process} ${call} ${nameOf(answer)} ${nameOf(memory)}`;
     const known = this.#answered.get(key);
     if (known !== undefined) return known;
     const history = this.#histories.value(process);
-    const id = this.#histories.id({ ...history, events: [...history.events, { call, answer, noted }] }, key);
+    const id = this.#histories.id({ ...history, events: [...history.events, { call, answer, memory }] }, key);
     this.#answered.set(key, id);
     return id;
   }
@@ -140,7 +170,7 @@ export class ProcessPart {
     const { task } = history;
     const calls = new Map<number, Call>();
     const open = new Map<number, { resolve: (value: unknown) => void; reject: (error: unknown) => void }>();
-    let noted = history.noted;
+    let { memory } = history;
     let count = 0;
     const ask = (call: Call): Promise<unknown> =>
       new Promise((resolve, reject) => {
@@ -149,10 +179,10 @@ export class ProcessPart {
         count += 1;
       });
     let result: Answer | undefined;
-    const work = perform(
-      task,
-      this.#services(task, ask, () => noted),
-    );
+    const verification = this.#verification(task, ask);
+    verification.learn(memory.verified);
+    const services = this.#services(task, ask, () => memory.noted, verification);
+    const work = perform(task, services);
     work.then(
       (value) => {
         result = { value };
@@ -163,7 +193,8 @@ export class ProcessPart {
     );
     await settled();
     for (const event of history.events) {
-      noted = event.noted;
+      ({ memory } = event);
+      verification.learn(memory.verified);
       const waiting = open.get(event.call);
       if (waiting === undefined) throw new Error(`${task.slot} does not wait for ${event.call}`);
       open.delete(event.call);
@@ -173,19 +204,68 @@ export class ProcessPart {
       await settled();
     }
     if (result !== undefined && "error" in result && !isExpected(result.error)) throw result.error;
-    return { calls, result };
+    return { calls, result, verified: verification.known() };
   }
 
-  #services(task: Task, ask: Ask, noted: () => Noted): Services {
-    const logger = createLogger("model", "silent");
-    const asking = new Proxy(this.#store, {
+  #asking(task: Task, ask: Ask): SandboxStore {
+    return new Proxy(this.#store, {
       get:
         (_target, method) =>
         (...args: readonly unknown[]) =>
           ask({ to: "store", method: String(method), args: args.map((arg) => named(arg, task.slot)) }),
     });
+  }
+
+  /** The real one, which is told what the process knows, and asked what it knows then. */
+  #verification(task: Task, ask: Ask): Verification & { learn(known: Verified): void; known(): Verified } {
+    const logger = createLogger("model", "silent");
+    const real = createVerification({ store: this.#asking(task, ask), clock: clockOf(task), leaseMs: 0, logger });
+    let epoch = 0;
+    const done = new Set<string>();
+    const enter = (next: number) => {
+      if (next > epoch) done.clear();
+      epoch = Math.max(epoch, next);
+      real.enter(next);
+    };
+    const isDone = (nodeId: string, of: number) => real.isDone(nodeId, of) || (of === epoch && done.has(nodeId));
+    return {
+      enter,
+      get patienceIsOver() {
+        return real.patienceIsOver;
+      },
+      hasReported(nodeId, of) {
+        enter(of);
+        return real.hasReported(nodeId, of);
+      },
+      reported(nodeId, of) {
+        enter(of);
+        real.reported(nodeId, of);
+      },
+      reopen(nodeId) {
+        done.delete(nodeId);
+        real.reopen(nodeId);
+      },
+      isDone,
+      advance: (of) => real.advance(of),
+      learn(known) {
+        enter(known.epoch);
+        if (known.epoch < epoch) return;
+        for (const nodeId of known.reported) real.reported(nodeId, epoch);
+        for (const nodeId of known.done) done.add(nodeId);
+      },
+      known: () => ({
+        epoch,
+        reported: this.#nodeIds.filter((nodeId) => real.hasReported(nodeId, epoch)),
+        done: this.#nodeIds.filter((nodeId) => isDone(nodeId, epoch)),
+      }),
+    };
+  }
+
+  #services(task: Task, ask: Ask, noted: () => Noted, verification: Verification): Services {
+    const logger = createLogger("model", "silent");
+    const asking = this.#asking(task, ask);
     const store = this.#asSeen(asking);
-    const clock = { now: () => 0, sync: async () => {} };
+    const clock = clockOf(task);
     const timing = { ...defaultTiming, callMs: 0, leaseMs: 0 };
     const records =
       task.kind === "reconcile"
@@ -216,6 +296,8 @@ export class ProcessPart {
       placement: { choose: () => Promise.reject(new Error("nothing is created here")) },
       pusher: createPusher(directory, writeBack, clock),
       ending: createEnding({ store, directory, timing, logger, onEnded: () => {} }),
+      eventStreams: { open: () => Promise.reject(new Error("nobody follows events here")), close: () => {} },
+      verification,
       logger,
       limits: defaultLimits,
       templateLimits: {},
@@ -242,10 +324,22 @@ async function perform(task: Task, services: Services): Promise<unknown> {
       const { patchSandboxMetadata } = metadataHandlers(services);
       const { signal } = new AbortController();
       const request = { params: { sandboxID: sandboxId }, query: {}, headers, body: { ...task.body } };
-      return patchSandboxMetadata({ ...request, log: services.logger, signal }, caller);
+      return patchSandboxMetadata({ ...request, log: services.logger, signal, prefers: () => false }, caller);
     }
     case "reconcile":
       return createReconciler(services).once();
+    case "register": {
+      const { store, directory, logger } = services;
+      const { nodeId, bootId } = task;
+      const node = { nodeId, bootId, address: "http://node", gatewayAddress: "node:1", isolation: "runc" };
+      const request = create(NodeRegisterRequestSchema, {
+        node,
+        epoch: BigInt(task.epoch),
+        highestRevision: BigInt(task.highestRevision),
+      });
+      const options = { store, directory, logger, clusterToken: "", leaseMs: leaseMs, onRegistered: async () => {} };
+      return register(options, request);
+    }
     case "repush":
       return createRepusher(services).once();
     case "kill":
@@ -290,6 +384,13 @@ async function restart(
 }
 
 type Ask = (call: Call) => Promise<unknown>;
+
+/** Far longer than anything here lasts. */
+export const leaseMs = 1e9;
+
+function clockOf(task: Task) {
+  return { now: () => (task.kind === "reconcile" ? task.now : 0), sync: async () => {} };
+}
 
 /** Operation ids are random; here they are named after the request. */
 function named(argument: unknown, slot: string): unknown {

@@ -148,11 +148,10 @@ export class StorePart {
     return new SqliteStore(this.#db, "normal", { logger: createLogger("model", "silent"), pushGraceMs: 0 });
   }
 
-  /** Without the events: nothing is decided by them. */
   #dump(): Content {
     const content: Record<string, Table> = {};
     for (const { name } of this.#db.all(
-      "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> 'events'",
+      "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
     )) {
       const rows = this.#db.all(`SELECT * FROM ${String(name)}`);
       if (rows.length === 0) continue;

@@ -36,7 +36,8 @@ export async function createRegistry(options: RegistryOptions): Promise<RpcServe
   });
 }
 
-async function register(options: RegistryOptions, request: NodeRegisterRequest) {
+/** What a node's registration does: its lease is renewed, and the epoch raised above what it knows. */
+export async function register(options: RegistryOptions, request: NodeRegisterRequest) {
   const { store, directory, leaseMs, logger, onRegistered } = options;
   const node = readNode(request.node);
   let epoch = await store.epoch();

@@ -33,7 +33,10 @@ export function createWriteBack(store: SandboxStore, logger: Logger): WriteBack 
     note(confirmation) {
       const before = noted.get(confirmation.executionId);
       if (before === undefined && noted.size >= maxPending) return;
-      noted.set(confirmation.executionId, before === undefined ? confirmation : mergeConfirmations(before, confirmation));
+      noted.set(
+        confirmation.executionId,
+        before === undefined ? confirmation : mergeConfirmations(before, confirmation),
+      );
       running ??= run();
     },
     pending(executionId, epoch) {
