@@ -13,7 +13,7 @@ import { type KnownNode, type NodeDirectory, StartCount } from "../../apps/api/s
 import { appliedOf, manifestOf } from "../../apps/api/src/nodes/messages.ts";
 import type { NodeClient } from "../../apps/api/src/nodes/node-client.ts";
 import { register } from "../../apps/api/src/nodes/registry.ts";
-import { defaultLimits, defaultTiming } from "../../apps/api/src/options.ts";
+import { defaultTiming } from "../../apps/api/src/options.ts";
 import { createPusher } from "../../apps/api/src/push/pusher.ts";
 import type { WriteBack } from "../../apps/api/src/push/write-back.ts";
 import { createVerification, type Verification } from "../../apps/api/src/recovery/verification.ts";
@@ -102,6 +102,12 @@ interface History {
   readonly memory: Memory;
   readonly events: readonly Event[];
 }
+
+/** Those that the work of the model needs. */
+type ModelServices = Pick<
+  Services,
+  "store" | "clock" | "directory" | "pusher" | "ending" | "verification" | "logger" | "timing"
+>;
 
 /** Where a task has got to. */
 export interface Progress {
@@ -261,7 +267,7 @@ export class ProcessPart {
     };
   }
 
-  #services(task: Task, ask: Ask, noted: () => Noted, verification: Verification): Services {
+  #services(task: Task, ask: Ask, noted: () => Noted, verification: Verification): ModelServices {
     const logger = createLogger("model", "silent");
     const asking = this.#asking(task, ask);
     const store = this.#asSeen(asking);
@@ -293,17 +299,11 @@ export class ProcessPart {
       store,
       clock,
       directory,
-      placement: { choose: () => Promise.reject(new Error("nothing is created here")) },
       pusher: createPusher(directory, writeBack, clock),
       ending: createEnding({ store, directory, timing, logger, onEnded: () => {} }),
-      eventStreams: { open: () => Promise.reject(new Error("nobody follows events here")), close: () => {} },
       verification,
       logger,
-      limits: defaultLimits,
-      templateLimits: {},
       timing,
-      domain: "localhost",
-      version: "0",
     };
   }
 }
@@ -316,7 +316,7 @@ function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-async function perform(task: Task, services: Services): Promise<unknown> {
+async function perform(task: Task, services: ModelServices): Promise<unknown> {
   const caller = { teamId, apiKeyId: "k", team: { teamId, name: teamId, maxConcurrentSandboxes: 10 } };
   switch (task.kind) {
     case "patch": {
@@ -351,7 +351,7 @@ async function perform(task: Task, services: Services): Promise<unknown> {
 
 /** A pause and a resume as another execution, which no handler of this version does: what they will come to. */
 async function restart(
-  { store, directory, clock }: Services,
+  { store, directory, clock }: ModelServices,
   task: Extract<Task, { kind: "restart" }>,
 ): Promise<string> {
   const before = await store.get(teamId, sandboxId);

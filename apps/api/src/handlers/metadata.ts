@@ -21,7 +21,10 @@ export function metadataHandlers({
   store,
   pusher,
   timing,
-}: Services): Pick<SecuredHandlers, "getSandboxMetadata" | "patchSandboxMetadata" | "getSandboxMetadataHistory"> {
+}: Pick<Services, "store" | "pusher" | "timing">): Pick<
+  SecuredHandlers,
+  "getSandboxMetadata" | "patchSandboxMetadata" | "getSandboxMetadataHistory"
+> {
   return {
     async getSandboxMetadata({ params }, { teamId }) {
       const record = await findSandbox(store, teamId, params.sandboxID);

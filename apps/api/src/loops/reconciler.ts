@@ -27,6 +27,11 @@ interface Acknowledged {
   readonly sequence: bigint;
 }
 
+type ReconcilerServices = Pick<
+  Services,
+  "store" | "directory" | "ending" | "pusher" | "verification" | "clock" | "timing" | "logger"
+>;
+
 /** One look at one node. */
 interface Round {
   readonly node: KnownNode;
@@ -47,7 +52,7 @@ const askAgainMs = 200;
  * what nodes have reported of, pushes what the node is behind in, removes what the node says is gone, revives what was
  * lost, and ends orphans. Only positive evidence ends or removes anything; a node that does not answer proves nothing.
  */
-export function createReconciler(services: Services): Loop {
+export function createReconciler(services: ReconcilerServices): Loop {
   const { store, directory, ending, pusher, verification, clock, timing, logger } = services;
   const acknowledged = new Map<string, Acknowledged>();
   let epochNow: Epoch = 0;

@@ -7,8 +7,10 @@ import { createLoop, forEachAtOnce, type Loop } from "./loop.ts";
 const batch = 500;
 const atOnce = 64;
 
+type RepushServices = Pick<Services, "store" | "pusher" | "directory" | "clock" | "timing" | "logger">;
+
 /** Pushes what nodes may not know, until they confirm it. Nothing is ever rolled back in the store. */
-export function createRepusher({ store, pusher, directory, clock, timing, logger }: Services): Loop {
+export function createRepusher({ store, pusher, directory, clock, timing, logger }: RepushServices): Loop {
   return createLoop({
     name: "repush",
     everyMs: timing.repushEveryMs,
