@@ -1,4 +1,4 @@
-// `npm run bench [-- [--quick] [lists|create|memory|traffic|edge|patch] …]`: every figure that the README quotes, in one
+// `npm run bench [-- [--quick] [lists|recovery|create|memory|traffic|edge|patch] …]`: every figure that the README quotes, in one
 // run, or the named ones. `--quick` takes a tenth of the time, for a look.
 import { mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
@@ -10,6 +10,7 @@ import { measureEdge, ways } from "./edge.ts";
 import { measureLists } from "./lists.ts";
 import { quantile } from "./load.ts";
 import { measurePatch, modes, type PatchFigures } from "./patch.ts";
+import { describeRecovery, measureRecovery } from "./recovery.ts";
 import { measureTraffic } from "./traffic.ts";
 
 const quick = process.argv.includes("--quick");
@@ -19,7 +20,7 @@ const seconds = quick ? 1 : 8;
 
 console.log(`${availableParallelism()} processors, Node ${process.versions.node}. Times in milliseconds.\n`);
 
-const parts = ["lists", "create", "memory", "traffic", "edge", "patch"] as const;
+const parts = ["lists", "recovery", "create", "memory", "traffic", "edge", "patch"] as const;
 type Part = (typeof parts)[number];
 const named = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
 
@@ -39,7 +40,13 @@ if (wanted("lists")) {
   }
   console.log();
 }
-if (!parts.some((part) => part !== "lists" && wanted(part))) process.exit();
+if (wanted("recovery")) {
+  console.log("How long edits wait in a new epoch of the store, until the first 200");
+  console.log("store                            nodes  sandboxes  median     p95     max");
+  for (const figures of await measureRecovery([1, 50], quick ? 2 : 10)) console.log(describeRecovery(figures));
+  console.log();
+}
+if (!parts.some((part) => part !== "lists" && part !== "recovery" && wanted(part))) process.exit();
 
 // Without the request rate of a team: what is measured is the service, not its limit.
 const limits = join(await mkdtemp(join(tmpdir(), "castellan-bench-")), "limits.json");

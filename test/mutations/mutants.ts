@@ -31,10 +31,15 @@ const neverAgain = [
   },
   {
     file: "apps/api/src/loops/reconciler.ts",
-    from: "if (behind.length > 0) void",
+    from: "if (behind.length > 0 && isVerified) void",
     to: "if (behind.length < 0) void",
   },
 ];
+
+const sqliteEdits = "packages/store/src/sqlite/edits.ts";
+const sqliteRecovery = "packages/store/src/sqlite/recovery.ts";
+const sqliteContract = ["packages/store/src/sqlite/contract.test.ts"];
+const reconciler = "apps/api/src/loops/reconciler.ts";
 
 /** The guards behind the promise that store and node agree. */
 export const mutants: readonly Mutant[] = [
@@ -133,7 +138,7 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: "packages/store/src/redis/lua/edits.ts",
-        from: "if content ~= ARGV[13] then return {'reused'} end",
+        from: "if content ~= ARGV[15] then return {'reused'} end",
         to: "",
       },
     ],
@@ -174,6 +179,174 @@ export const mutants: readonly Mutant[] = [
       },
     ],
     tests: ["apps/orchestrator/src/sandboxes/lifecycle.test.ts"],
+    project: "unit",
+  },
+  {
+    guard: "an edit that began before the store's epoch is refused",
+    edits: [{ file: sqliteEdits, from: "if (edit.epoch !== db.epoch) throw staleEpoch();", to: "" }],
+    tests: sqliteContract,
+    project: "unit",
+  },
+  {
+    guard: "in a new epoch a record takes no edit before it is verified",
+    edits: [
+      {
+        file: sqliteEdits,
+        from: "if (epoch !== db.epoch || (fully && !fullyVerified))",
+        to: "if (epoch > db.epoch || (fully && !fullyVerified))",
+      },
+    ],
+    tests: sqliteContract,
+    project: "unit",
+  },
+  {
+    guard: "in a new epoch a record takes no edit before it is verified, in Redis",
+    edits: [
+      {
+        file: "packages/store/src/redis/lua/edits.ts",
+        from: "if not partly or ifMatch ~= '' then return {'unverified'} end",
+        to: "",
+      },
+    ],
+    tests: ["packages/store/src/redis/contract.test.ts"],
+    project: "unit",
+  },
+  {
+    guard: "a record is not verified before every node that answers has reported",
+    edits: [
+      {
+        file: "packages/domain/src/recovery.ts",
+        from: 'return registered.every(({ reported, lapsed }) => reported || lapsed) ? "some" : "none";',
+        to: 'return "some";',
+      },
+    ],
+    tests: ["apps/api/src/recovery/late-node.test.ts"],
+    project: "unit",
+  },
+  {
+    guard: "an edit with a condition waits for every node",
+    edits: [
+      {
+        file: sqliteEdits,
+        from: "if (epoch !== db.epoch || (fully && !fullyVerified))",
+        to: "if (epoch !== db.epoch || (fully && epoch === 0 && !fullyVerified))",
+      },
+    ],
+    tests: sqliteContract,
+    project: "unit",
+  },
+  {
+    guard: "own edits go over what a late node brings",
+    edits: [
+      {
+        file: "packages/domain/src/recovery.ts",
+        from: "mergeOwnOver(value, own?.metadata ?? new Map()),",
+        to: "mergeOwnOver(value, new Map()),",
+      },
+    ],
+    tests: sqliteContract,
+    project: "unit",
+  },
+  {
+    guard: "what a node holds and the store has forgotten is taken over",
+    edits: [
+      {
+        file: "packages/domain/src/recovery.ts",
+        from: "if (theirs.revision <= since) return { ...mine, applied };",
+        to: "if (theirs.revision >= 0) return { ...mine, applied };",
+      },
+    ],
+    tests: sqliteContract,
+    project: "unit",
+  },
+  {
+    guard: "a confirmation counts as the maximum within one boot",
+    edits: [
+      {
+        file: sqliteEdits,
+        from: "sameBoot ? Math.max(number(row[",
+        to: "sameBoot ? Math.min(Infinity + number(row[",
+      },
+    ],
+    tests: sqliteContract,
+    project: "unit",
+  },
+  {
+    guard: "the higher generation wins",
+    edits: [
+      {
+        file: sqliteRecovery,
+        from: "sandbox.generation > record.generation;",
+        to: "sandbox.generation >= 0;",
+      },
+    ],
+    tests: sqliteContract,
+    project: "unit",
+  },
+  {
+    guard: "an execution is no orphan for being another one: it must be older",
+    edits: [{ file: reconciler, from: "record.generation > Number(listed.generation) &&", to: "" }],
+    tests: ["apps/api/src/loops/loops.test.ts"],
+    project: "unit",
+  },
+  {
+    guard: "an orphan is ended only once the record of the newer execution is verified",
+    edits: [
+      {
+        file: reconciler,
+        from: "record.bootId !== undefined &&\n      record.epoch === epoch;",
+        to: "record.bootId !== undefined;",
+      },
+    ],
+    tests: ["apps/api/src/recovery/late-node.test.ts"],
+    project: "unit",
+  },
+  {
+    guard: "what was removed is not taken over again",
+    edits: [
+      {
+        file: sqliteRecovery,
+        from: 'if (isTombstoned(db, sandbox.sandboxId, executionId)) return "tombstoned";',
+        to: "",
+      },
+    ],
+    tests: sqliteContract,
+    project: "unit",
+  },
+  {
+    guard: "a node that has said of an execution that it is absent never starts it",
+    edits: [
+      {
+        file: "apps/orchestrator/src/sandboxes/node-sandboxes.ts",
+        from: "if (this.#promised.has(executionId) || journal.state.refuses(executionId)) {",
+        to: "if (this.#closing.signal.aborted) {",
+      },
+    ],
+    tests: ["apps/orchestrator/src/sandboxes/lifecycle.test.ts"],
+    project: "unit",
+  },
+  {
+    guard: "a sandbox is ended at its time only if that has not moved",
+    edits: [
+      {
+        file: "packages/store/src/sqlite/life.ts",
+        from: 'stored.record.state !== "running" || stored.record.endTime.value > db.now()',
+        to: 'stored.record.state !== "running"',
+      },
+    ],
+    tests: sqliteContract,
+    project: "unit",
+  },
+  {
+    guard: "a sandbox is not ended at its time while the store may have forgotten that it was moved",
+    edits: [
+      {
+        file: "packages/store/src/sqlite/life.ts",
+        from: "if (stored.record.epoch !== db.epoch) return undefined;",
+        to: "",
+      },
+    ],
+    tests: sqliteContract,
     project: "unit",
   },
 ];

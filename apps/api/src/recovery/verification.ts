@@ -37,6 +37,7 @@ export function createVerification({ store, clock, leaseMs, logger }: Verificati
   const heard = new Set<string>();
   const settled = new Map<string, "some" | "all">();
   let advancing: Promise<void> = Promise.resolve();
+  let waiting: Promise<void> | undefined;
 
   const enter = (epoch: Epoch) => {
     if (epoch <= current) return;
@@ -62,10 +63,14 @@ export function createVerification({ store, clock, leaseMs, logger }: Verificati
     reopen: (nodeId) => settled.delete(nodeId),
     isDone: (nodeId, epoch) => epoch === current && settled.get(nodeId) === "all",
     advance(epoch) {
-      // One after the other: each goes by all that has been reported when its turn comes.
-      const next = advancing.catch(() => undefined).then(() => (epoch === current ? verify(epoch) : undefined));
-      advancing = next;
-      return next;
+      // One at a time, by all that has been reported when it begins; who comes meanwhile shares the next one.
+      waiting ??= advancing.then(() => {
+        waiting = undefined;
+        const turn = epoch === current ? verify(epoch) : Promise.resolve();
+        advancing = turn.catch(() => undefined);
+        return turn;
+      });
+      return waiting;
     },
   };
 
@@ -78,22 +83,25 @@ export function createVerification({ store, clock, leaseMs, logger }: Verificati
       reported: heard.has(nodeId),
       lapsed: lateCounts && leaseExpiresAt <= now,
     }));
-    for (const nodeId of [...registered.map((node) => node.nodeId), ...forgotten]) {
-      const reach = reachOf(nodeId, registered, forgotten);
-      const before = settled.get(nodeId);
-      if (reach === "none" || before === "all" || before === reach) continue;
-      const fully = reach === "all";
-      const open = (await store.listOnNode(nodeId)).filter(
-        (record) => record.epoch !== epoch || (fully && !record.fullyVerified),
-      );
-      const ownNode = forgotten.has(nodeId) ? ("forgotten" as const) : ("reported" as const);
-      await store.verify(
-        epoch,
-        open.map(({ teamId, sandboxId, executionId }) => ({ teamId, sandboxId, executionId, ownNode, fully })),
-      );
-      if (epoch !== current) return;
-      settled.set(nodeId, reach);
-      if (open.length > 0) logger.info({ nodeId, epoch, fully, sandboxes: open.length }, "verified in this epoch");
-    }
+    // All at once: a store commits them together.
+    await Promise.all(
+      [...registered.map(({ nodeId }) => nodeId), ...forgotten].map(async (nodeId) => {
+        const reach = reachOf(nodeId, registered, forgotten);
+        const before = settled.get(nodeId);
+        if (reach === "none" || before === "all" || before === reach) return;
+        const fully = reach === "all";
+        const open = (await store.listOnNode(nodeId)).filter(
+          (record) => record.epoch !== epoch || (fully && !record.fullyVerified),
+        );
+        const ownNode = forgotten.has(nodeId) ? ("forgotten" as const) : ("reported" as const);
+        await store.verify(
+          epoch,
+          open.map(({ teamId, sandboxId, executionId }) => ({ teamId, sandboxId, executionId, ownNode, fully })),
+        );
+        if (epoch !== current) return;
+        settled.set(nodeId, reach);
+        if (open.length > 0) logger.info({ nodeId, epoch, fully, sandboxes: open.length }, "verified in this epoch");
+      }),
+    );
   }
 }
