@@ -8,6 +8,7 @@ import { describeIdempotency } from "./idempotency.contract.ts";
 import { describeLife } from "./life.contract.ts";
 import { describeLists } from "./lists.contract.ts";
 import { describeLoops } from "./loops.contract.ts";
+import { describeMergeLaws } from "./merge-laws.contract.ts";
 import { describeMerging } from "./merging.contract.ts";
 import { describeRecovery } from "./recovery.contract.ts";
 import { describeWebhooks } from "./webhooks.contract.ts";
@@ -21,6 +22,7 @@ export function describeSandboxStore(subject: Subject): void {
   describeConfirming(subject);
   describeLists(subject);
   describeMerging(subject);
+  describeMergeLaws(subject);
   describeLoops(subject);
   describeAccessTokens(subject);
   describeEvents(subject);

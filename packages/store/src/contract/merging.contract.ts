@@ -9,6 +9,7 @@ import {
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { edit, newTeam, refuses, runOne, type Subject, stored } from "./fixture.ts";
+import { anyDelta, anyMetadata } from "./merge-arbitraries.ts";
 
 /**
  * The merge exists in TypeScript and in Lua. The same generated edits go through the domain's function and the store, one
@@ -20,7 +21,7 @@ export function describeMerging(subject: Subject): void {
       const { store } = subject;
       const teamId = await newTeam(store);
       await fc.assert(
-        fc.asyncProperty(metadata, fc.array(delta, { minLength: 1, maxLength: 6 }), async (start, deltas) => {
+        fc.asyncProperty(anyMetadata, fc.array(anyDelta, { minLength: 1, maxLength: 6 }), async (start, deltas) => {
           const record = await runOne(store, teamId, { metadata: start });
           let model: Metadata = start;
           for (const one of deltas) {
@@ -111,49 +112,6 @@ export function describeMerging(subject: Subject): void {
     });
   });
 }
-
-/** Keys that collide often, and keys that break what is careless about text. */
-const key = fc.oneof(
-  {
-    weight: 4,
-    arbitrary: fc.constantFrom("a", "b", "c", "__proto__", "constructor", "toString", "0", "00", "-1", "1e3"),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.constantFrom(
-      "a\0",
-      "\0",
-      '"',
-      "'",
-      "\\",
-      "\\n",
-      "\t",
-      "a\tb",
-      "=",
-      "-",
-      "\n",
-      "\r\n",
-      "{x}",
-      "%s",
-      "k".repeat(256),
-    ),
-  },
-  { weight: 2, arbitrary: fc.string({ unit: "binary", minLength: 1, maxLength: 8 }) },
-);
-const value = fc.oneof(
-  { weight: 3, arbitrary: fc.constantFrom("", "1", "01", "1.0", "null", "true", "-", "=", "\0", "1e309", "\u{1f600}") },
-  { weight: 1, arbitrary: fc.string({ unit: "binary", maxLength: 12 }) },
-);
-const metadata = fc
-  .uniqueArray(fc.tuple(key, value), { selector: ([name]) => name, maxLength: 8 })
-  .map((entries): Metadata => new Map(entries));
-/** Few and many keys at once, which a store may treat in different ways. */
-const delta = fc
-  .oneof(
-    fc.uniqueArray(fc.tuple(key, fc.option(value)), { selector: ([name]) => name, maxLength: 6 }),
-    fc.uniqueArray(fc.tuple(key, fc.option(value)), { selector: ([name]) => name, minLength: 9, maxLength: 16 }),
-  )
-  .map((entries): MetadataDelta => new Map(entries));
 
 /** Close to 64 KiB or to 256 keys. */
 const nearLimits = fc.oneof(
