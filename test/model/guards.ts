@@ -137,7 +137,19 @@ export const guards: readonly Guard[] = [
     },
     finds: /had promised that it never will/,
   },
+  {
+    guard: "verify first: in a new epoch a record takes no edit before its node has reported",
+    configuration: "rollback of two edits",
+    without: {
+      toStore: async (parts, store, method, args) =>
+        method === "editMetadata" ? { store: await parts.store.altered(store, inItsEpoch), args } : { store, args },
+    },
+    finds: /and op-w1 had set it/,
+  },
 ];
+
+/** Every record as if it were verified. */
+const inItsEpoch = "UPDATE sandboxes SET fully_verified = 1, epoch = (SELECT value FROM facts WHERE name = 'epoch')";
 
 /** What the node holds, as if it did not know how new that is. */
 function withoutRevision({ nodes }: Parts, node: number): number {
