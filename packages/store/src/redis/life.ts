@@ -89,6 +89,8 @@ export async function transition(store: RedisConnection, change: Transition): Pr
   ]);
   switch (answer[0]) {
     case "ok":
+      // A look that came before the change has put the team off, and the end may be sooner.
+      if (to === "running") await expectWork(store, teamId, { ends: 0 });
       return decodeRecord(store, answer[1]);
     case "noteam":
     case "missing":

@@ -183,8 +183,12 @@ class RedisStore implements SandboxStore {
   }
 
   async editEndTime(edit: EndTimeEdit): Promise<LiveCommit> {
-    if (edit.mode === "set") await work.expectWork(this.#connection, edit.teamId, { ends: edit.lifetimeMs });
-    return edits.editEndTime(this.#connection, edit, this.#pushGrace);
+    const sooner = { ends: edit.lifetimeMs };
+    if (edit.mode === "set") await work.expectWork(this.#connection, edit.teamId, sooner);
+    const commit = await edits.editEndTime(this.#connection, edit, this.#pushGrace);
+    // Again, as a look in between has put the team off.
+    if (edit.mode === "set") await work.expectWork(this.#connection, edit.teamId, sooner);
+    return commit;
   }
 
   editEgress(edit: EgressEdit): Promise<LiveCommit> {

@@ -1,3 +1,4 @@
+import { newOperationId } from "@castellan/domain";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createOne, edit, idsOf, manifest, newTeam, quietLogger, runOne, tags } from "../contract/fixture.ts";
@@ -68,6 +69,30 @@ describe("looking for work across teams", () => {
     await expect
       .poll(async () => idsOf(await store.listEnded(1000), teamId), { timeout: 5000 })
       .toEqual([record.sandboxId]);
+  });
+
+  it("finds an end that is near, however often somebody looks meanwhile", async () => {
+    const found = new Set<string>();
+    let looking = true;
+    const looks = (async () => {
+      while (looking) for (const { sandboxId } of await store.listEnded(1000)) found.add(sandboxId);
+    })();
+    try {
+      const wanted: string[] = [];
+      for (let n = 0; n < 30; n += 1) {
+        const teamId = await newTeam(store);
+        const long = await runOne(store, teamId);
+        const { epoch, sandboxId } = n % 2 === 0 ? long : await runOne(store, teamId, { lifetimeMs: 100 });
+        const sooner = { lifetimeMs: 100, mode: "set", operationId: newOperationId() } as const;
+        if (sandboxId === long.sandboxId) await store.editEndTime({ teamId, sandboxId, epoch, ...sooner });
+        wanted.push(sandboxId);
+      }
+      // Sooner than a team is looked at that was put off.
+      await expect.poll(() => wanted.filter((id) => !found.has(id)), { timeout: 4_000 }).toEqual([]);
+    } finally {
+      looking = false;
+      await looks;
+    }
   });
 
   it("expects work before it is there, so that a crash in between loses none", async () => {

@@ -10,7 +10,7 @@ import { decodeRecord } from "./records.ts";
 /**
  * What the control loops ask for. The truth is in each team's own sorted sets. One more sorted set per kind of work says
  * when to look at which team; it is lowered *before* a change that may bring work, so a crash in between costs a look in
- * vain. A look puts the team off first and then lowers it to what it found: if that is not reached, the team is late by
+ * vain, and where an end may be near also after it, as a look in between would put the team off. A look puts the team off first and then lowers it to what it found: if that is not reached, the team is late by
  * `putOffMs`, never forgotten. Edits do not touch it, because teams with live sandboxes are looked at every second.
  */
 const putOffMs: Readonly<Record<Work, number>> = { push: 1000, ends: 10_000, states: 10_000, webhooks: 200 };
