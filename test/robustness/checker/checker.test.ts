@@ -390,6 +390,16 @@ describe("lost edits", () => {
       { index: 0, key: "b", expected: "1", found: undefined },
     ]);
   });
+
+  test("are not those whose answer was only asked for again", () => {
+    const operations = [
+      edit(0, 1, { a: "1" }, {}, 5, { key: "k" }),
+      edit(2, 3, { a: "2" }, {}, 6),
+      edit(4, 5, { a: "1" }, {}, 5, { key: "k" }),
+    ];
+    expect(findLostEdits(operations, tags({ a: "2" }))).toEqual([]);
+    expect(findLostEdits(operations, tags({ a: "0" }))).toHaveLength(3);
+  });
 });
 
 describe("a history of 500 operations of 8 clients with 10 that were never answered", () => {

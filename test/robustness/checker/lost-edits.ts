@@ -18,13 +18,18 @@ export function findLostEdits(
   counts: (status: 200 | 202) => boolean = () => true,
 ): readonly LostEdit[] {
   const byKey = new Map<string, { index: number; call: number; end: number; value: string; counted: boolean }[]>();
+  /** An edit that is asked for again under its `Idempotency-Key` takes effect once, at the earliest with the first call. */
+  const firstCalls = new Map<string, number>();
   for (const [index, { call, return: end, what }] of operations.entries()) {
     if (what.kind !== "edit" || what.outcome.kind === "refused") continue;
+    const asked = what.idempotencyKey ?? `#${index}`;
+    const first = Math.min(call, firstCalls.get(asked) ?? call);
+    firstCalls.set(asked, first);
     const counted = what.outcome.kind === "committed" && counts(what.outcome.status);
     for (const [key, value] of Object.entries(what.delta)) {
       const edits = byKey.get(key) ?? [];
       byKey.set(key, edits);
-      edits.push({ index, call, end, value: value ?? "", counted });
+      edits.push({ index, call: first, end, value: value ?? "", counted });
     }
   }
   const lost: LostEdit[] = [];
