@@ -85,6 +85,8 @@ test("an older execution lives until every node has been heard of the newer one,
   const reporting = gate();
   third.hooks.list = () => reporting.opened;
   await newEpoch(cluster);
+  // What a round of the epoch before would find may be ended: it was verified in that one.
+  await pause(300);
   other.plant(rival);
   await pause(400);
   expect(other.sandboxes.has(id)).toBe(true);
