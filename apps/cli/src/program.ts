@@ -42,7 +42,7 @@ export function createProgram(exit: (code: number) => void): Command {
       exit(await up(settings));
     });
 
-  program
+  const node = program
     .command("node")
     .description("run a further node of a control plane, on this machine or another")
     .option("--control-plane <url...>", "where to register, as `castellan up` says it (CASTELLAN_CONTROL_PLANE)")
@@ -63,8 +63,22 @@ export function createProgram(exit: (code: number) => void): Command {
     .action(async (flags) => {
       const settings = nodeSettings(flags, process.env);
       quietOnTerminals();
-      const { node } = await import("./node/node.ts");
-      exit(await node(settings));
+      const { node: run } = await import("./node/node.ts");
+      exit(await run(settings));
+    });
+
+  node
+    .command("forget <name>")
+    .description("say that nothing runs on a node any more: for one that will not come back, and that edits wait for")
+    .option("--control-plane <url...>", "where nodes register (CASTELLAN_CONTROL_PLANE)")
+    .option("--token-file <file>", "the control plane's cluster token (CASTELLAN_TOKEN_FILE)")
+    .action(async (name: string, _flags, command: Command) => {
+      const settings = nodeSettings(command.optsWithGlobals(), process.env);
+      const { forgetNode } = await import("./node/forget.ts");
+      const known = await forgetNode(settings, name);
+      process.stdout.write(
+        known ? `Node ${name} is forgotten.\n` : `Node ${name} was not registered; nobody waits for it.\n`,
+      );
     });
 
   program

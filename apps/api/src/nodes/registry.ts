@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import {
   type NodeDescription,
+  NodeForgetResponseSchema,
   type NodeRegisterRequest,
   NodeRegisterResponseSchema,
   RegistryService,
@@ -29,7 +30,10 @@ export async function createRegistry(options: RegistryOptions): Promise<RpcServe
   return await createRpcServer({
     clusterToken,
     routes: (router) => {
-      router.service(RegistryService, { register: (request) => register(options, request) });
+      router.service(RegistryService, {
+        register: (request) => register(options, request),
+        forget: (request) => forget(options, request.nodeId),
+      });
     },
     maxMessageBytes,
     logger,
@@ -63,12 +67,27 @@ export async function register(options: RegistryOptions, request: NodeRegisterRe
   return create(NodeRegisterResponseSchema, { epoch: BigInt(epoch), leaseMs });
 }
 
+async function forget({ store, directory, logger }: RegistryOptions, nodeId: string) {
+  if (!isNodeId(nodeId)) throw invalid(nodeIdRule);
+  const known = (await store.listNodes()).some((node) => node.nodeId === nodeId);
+  await store.forgetNode(nodeId);
+  logger.warn({ nodeId, known }, "the operator has forgotten a node");
+  await directory.refresh();
+  return create(NodeForgetResponseSchema, { known });
+}
+
+const nodeIdRule = "a node id has 1 to 64 of a-z A-Z 0-9 . _ -";
+
+function isNodeId(text: string): boolean {
+  return /^[a-zA-Z0-9._-]{1,64}$/.test(text);
+}
+
 const maxTemplates = 1_000;
 
 /** @throws `invalid_argument` */
 function readNode(node: NodeDescription | undefined): Omit<NodeRecord, "leaseExpiresAt"> {
   if (node === undefined) throw invalid("a registration names its node");
-  if (!/^[a-zA-Z0-9._-]{1,64}$/.test(node.nodeId)) throw invalid("a node id has 1 to 64 of a-z A-Z 0-9 . _ -");
+  if (!isNodeId(node.nodeId)) throw invalid(nodeIdRule);
   if (!/^[\x21-\x7e]{1,64}$/.test(node.bootId)) throw invalid("a boot id has 1 to 64 printable characters");
   if (!isHttpUrl(node.address)) throw invalid("a node's address is a URL of http or https");
   if (!/^(\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9.-]+):\d{1,5}$/.test(node.gatewayAddress)) {

@@ -2,9 +2,12 @@ import { copyFile, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { create } from "@bufbuild/protobuf";
+import { RegistryService } from "@castellan/contracts/node";
 import { type SandboxManifest, SandboxManifestSchema, SandboxMetadataUpdateSchema } from "@castellan/contracts/sandbox";
 import { openStore } from "@castellan/store";
 import { createLogger } from "@castellan/telemetry";
+import { createClient } from "@connectrpc/connect";
+import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { expect, test } from "vitest";
 import { type Cluster, clusterToken, eventually, gate, startCluster } from "../testing/cluster.ts";
 import { PeerNode } from "../testing/peer-node.ts";
@@ -32,6 +35,18 @@ async function twice(
     }),
   });
   return { id, home, other, rival };
+}
+
+/** As `castellan node forget` does. */
+async function forget({ registry }: Cluster, nodeId: string): Promise<boolean> {
+  const sessionManager = new Http2SessionManager(registry);
+  const transport = createConnectTransport({ httpVersion: "2", baseUrl: registry, sessionManager });
+  const headers = { authorization: `Bearer ${clusterToken}` };
+  try {
+    return (await createClient(RegistryService, transport).forget({ nodeId }, { headers })).known;
+  } finally {
+    sessionManager.abort();
+  }
 }
 
 async function newEpoch({ store }: Cluster): Promise<void> {
@@ -119,7 +134,8 @@ test("a sandbox whose node is forgotten by the operator takes edits again", asyn
   await newEpoch(cluster);
   await pause(300);
   expect((await cluster.patch(id, { a: "1" })).status).toBe(503);
-  await cluster.store.forgetNode("node1");
+  expect(await forget(cluster, "node1")).toBe(true);
+  expect(await forget(cluster, "nobody")).toBe(false);
   await cluster.addNode();
   await eventually(async () => expect((await cluster.patch(id, { a: "1" })).status).toBe(202));
 });

@@ -10,7 +10,43 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file orchestrator/v1/node.proto.
  */
 export const file_orchestrator_v1_node: GenFile = /*@__PURE__*/
-  fileDesc("ChpvcmNoZXN0cmF0b3IvdjEvbm9kZS5wcm90bxIPb3JjaGVzdHJhdG9yLnYxInwKDE5vZGVDYXBhY2l0eRIRCgljcHVfY291bnQYASABKA0SFAoMbWVtb3J5X2J5dGVzGAIgASgEEhIKCmRpc2tfYnl0ZXMYAyABKAQSEQoJc2FuZGJveGVzGAQgASgNEhwKFHNhbmRib3hfbWVtb3J5X2J5dGVzGAUgASgEImQKCU5vZGVVc2FnZRIRCglzYW5kYm94ZXMYASABKA0SEAoIc3RhcnRpbmcYAiABKA0SFAoMbWVtb3J5X2J5dGVzGAMgASgEEhwKFHNhbmRib3hfbWVtb3J5X2J5dGVzGAQgASgEIoEBCgxOb2RlVGVtcGxhdGUSEwoLdGVtcGxhdGVfaWQYASABKAkSDwoHYWxpYXNlcxgCIAMoCRIRCgljcHVfY291bnQYAyABKA0SEQoJbWVtb3J5X21iGAQgASgNEg8KB2Rpc2tfbWIYBSABKA0SFAoMZW52ZF92ZXJzaW9uGAYgASgJIqMCCg9Ob2RlRGVzY3JpcHRpb24SDwoHbm9kZV9pZBgBIAEoCRIPCgdib290X2lkGAIgASgJEg8KB2FkZHJlc3MYAyABKAkSFwoPZ2F0ZXdheV9hZGRyZXNzGAQgASgJEg8KB3ZlcnNpb24YBSABKAkSLwoIY2FwYWNpdHkYBiABKAsyHS5vcmNoZXN0cmF0b3IudjEuTm9kZUNhcGFjaXR5EikKBXVzYWdlGAcgASgLMhoub3JjaGVzdHJhdG9yLnYxLk5vZGVVc2FnZRIwCgl0ZW1wbGF0ZXMYCCADKAsyHS5vcmNoZXN0cmF0b3IudjEuTm9kZVRlbXBsYXRlEhEKCWlzb2xhdGlvbhgJIAEoCRISCgppc29sYXRpb25zGAogAygJIiAKD05vZGVJbmZvUmVxdWVzdBINCgVlcG9jaBgBIAEoBCJRChBOb2RlSW5mb1Jlc3BvbnNlEi4KBG5vZGUYASABKAsyIC5vcmNoZXN0cmF0b3IudjEuTm9kZURlc2NyaXB0aW9uEg0KBWVwb2NoGAIgASgEIm4KE05vZGVSZWdpc3RlclJlcXVlc3QSLgoEbm9kZRgBIAEoCzIgLm9yY2hlc3RyYXRvci52MS5Ob2RlRGVzY3JpcHRpb24SDQoFZXBvY2gYAiABKAQSGAoQaGlnaGVzdF9yZXZpc2lvbhgDIAEoBCI3ChROb2RlUmVnaXN0ZXJSZXNwb25zZRINCgVlcG9jaBgBIAEoBBIQCghsZWFzZV9tcxgCIAEoDTJaCgtOb2RlU2VydmljZRJLCgRJbmZvEiAub3JjaGVzdHJhdG9yLnYxLk5vZGVJbmZvUmVxdWVzdBohLm9yY2hlc3RyYXRvci52MS5Ob2RlSW5mb1Jlc3BvbnNlMmoKD1JlZ2lzdHJ5U2VydmljZRJXCghSZWdpc3RlchIkLm9yY2hlc3RyYXRvci52MS5Ob2RlUmVnaXN0ZXJSZXF1ZXN0GiUub3JjaGVzdHJhdG9yLnYxLk5vZGVSZWdpc3RlclJlc3BvbnNlYgZwcm90bzM");
+  fileDesc("ChpvcmNoZXN0cmF0b3IvdjEvbm9kZS5wcm90bxIPb3JjaGVzdHJhdG9yLnYxIiQKEU5vZGVGb3JnZXRSZXF1ZXN0Eg8KB25vZGVfaWQYASABKAkiIwoSTm9kZUZvcmdldFJlc3BvbnNlEg0KBWtub3duGAEgASgIInwKDE5vZGVDYXBhY2l0eRIRCgljcHVfY291bnQYASABKA0SFAoMbWVtb3J5X2J5dGVzGAIgASgEEhIKCmRpc2tfYnl0ZXMYAyABKAQSEQoJc2FuZGJveGVzGAQgASgNEhwKFHNhbmRib3hfbWVtb3J5X2J5dGVzGAUgASgEImQKCU5vZGVVc2FnZRIRCglzYW5kYm94ZXMYASABKA0SEAoIc3RhcnRpbmcYAiABKA0SFAoMbWVtb3J5X2J5dGVzGAMgASgEEhwKFHNhbmRib3hfbWVtb3J5X2J5dGVzGAQgASgEIoEBCgxOb2RlVGVtcGxhdGUSEwoLdGVtcGxhdGVfaWQYASABKAkSDwoHYWxpYXNlcxgCIAMoCRIRCgljcHVfY291bnQYAyABKA0SEQoJbWVtb3J5X21iGAQgASgNEg8KB2Rpc2tfbWIYBSABKA0SFAoMZW52ZF92ZXJzaW9uGAYgASgJIqMCCg9Ob2RlRGVzY3JpcHRpb24SDwoHbm9kZV9pZBgBIAEoCRIPCgdib290X2lkGAIgASgJEg8KB2FkZHJlc3MYAyABKAkSFwoPZ2F0ZXdheV9hZGRyZXNzGAQgASgJEg8KB3ZlcnNpb24YBSABKAkSLwoIY2FwYWNpdHkYBiABKAsyHS5vcmNoZXN0cmF0b3IudjEuTm9kZUNhcGFjaXR5EikKBXVzYWdlGAcgASgLMhoub3JjaGVzdHJhdG9yLnYxLk5vZGVVc2FnZRIwCgl0ZW1wbGF0ZXMYCCADKAsyHS5vcmNoZXN0cmF0b3IudjEuTm9kZVRlbXBsYXRlEhEKCWlzb2xhdGlvbhgJIAEoCRISCgppc29sYXRpb25zGAogAygJIiAKD05vZGVJbmZvUmVxdWVzdBINCgVlcG9jaBgBIAEoBCJRChBOb2RlSW5mb1Jlc3BvbnNlEi4KBG5vZGUYASABKAsyIC5vcmNoZXN0cmF0b3IudjEuTm9kZURlc2NyaXB0aW9uEg0KBWVwb2NoGAIgASgEIm4KE05vZGVSZWdpc3RlclJlcXVlc3QSLgoEbm9kZRgBIAEoCzIgLm9yY2hlc3RyYXRvci52MS5Ob2RlRGVzY3JpcHRpb24SDQoFZXBvY2gYAiABKAQSGAoQaGlnaGVzdF9yZXZpc2lvbhgDIAEoBCI3ChROb2RlUmVnaXN0ZXJSZXNwb25zZRINCgVlcG9jaBgBIAEoBBIQCghsZWFzZV9tcxgCIAEoDTJaCgtOb2RlU2VydmljZRJLCgRJbmZvEiAub3JjaGVzdHJhdG9yLnYxLk5vZGVJbmZvUmVxdWVzdBohLm9yY2hlc3RyYXRvci52MS5Ob2RlSW5mb1Jlc3BvbnNlMr0BCg9SZWdpc3RyeVNlcnZpY2USVwoIUmVnaXN0ZXISJC5vcmNoZXN0cmF0b3IudjEuTm9kZVJlZ2lzdGVyUmVxdWVzdBolLm9yY2hlc3RyYXRvci52MS5Ob2RlUmVnaXN0ZXJSZXNwb25zZRJRCgZGb3JnZXQSIi5vcmNoZXN0cmF0b3IudjEuTm9kZUZvcmdldFJlcXVlc3QaIy5vcmNoZXN0cmF0b3IudjEuTm9kZUZvcmdldFJlc3BvbnNlYgZwcm90bzM");
+
+/**
+ * @generated from message orchestrator.v1.NodeForgetRequest
+ */
+export type NodeForgetRequest = Message<"orchestrator.v1.NodeForgetRequest"> & {
+  /**
+   * @generated from field: string node_id = 1;
+   */
+  nodeId: string;
+};
+
+/**
+ * Describes the message orchestrator.v1.NodeForgetRequest.
+ * Use `create(NodeForgetRequestSchema)` to create a new message.
+ */
+export const NodeForgetRequestSchema: GenMessage<NodeForgetRequest> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_node, 0);
+
+/**
+ * @generated from message orchestrator.v1.NodeForgetResponse
+ */
+export type NodeForgetResponse = Message<"orchestrator.v1.NodeForgetResponse"> & {
+  /**
+   * Whether it was registered.
+   *
+   * @generated from field: bool known = 1;
+   */
+  known: boolean;
+};
+
+/**
+ * Describes the message orchestrator.v1.NodeForgetResponse.
+ * Use `create(NodeForgetResponseSchema)` to create a new message.
+ */
+export const NodeForgetResponseSchema: GenMessage<NodeForgetResponse> = /*@__PURE__*/
+  messageDesc(file_orchestrator_v1_node, 1);
 
 /**
  * @generated from message orchestrator.v1.NodeCapacity
@@ -51,7 +87,7 @@ export type NodeCapacity = Message<"orchestrator.v1.NodeCapacity"> & {
  * Use `create(NodeCapacitySchema)` to create a new message.
  */
 export const NodeCapacitySchema: GenMessage<NodeCapacity> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_node, 0);
+  messageDesc(file_orchestrator_v1_node, 2);
 
 /**
  * @generated from message orchestrator.v1.NodeUsage
@@ -85,7 +121,7 @@ export type NodeUsage = Message<"orchestrator.v1.NodeUsage"> & {
  * Use `create(NodeUsageSchema)` to create a new message.
  */
 export const NodeUsageSchema: GenMessage<NodeUsage> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_node, 1);
+  messageDesc(file_orchestrator_v1_node, 3);
 
 /**
  * @generated from message orchestrator.v1.NodeTemplate
@@ -127,7 +163,7 @@ export type NodeTemplate = Message<"orchestrator.v1.NodeTemplate"> & {
  * Use `create(NodeTemplateSchema)` to create a new message.
  */
 export const NodeTemplateSchema: GenMessage<NodeTemplate> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_node, 2);
+  messageDesc(file_orchestrator_v1_node, 4);
 
 /**
  * @generated from message orchestrator.v1.NodeDescription
@@ -199,7 +235,7 @@ export type NodeDescription = Message<"orchestrator.v1.NodeDescription"> & {
  * Use `create(NodeDescriptionSchema)` to create a new message.
  */
 export const NodeDescriptionSchema: GenMessage<NodeDescription> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_node, 3);
+  messageDesc(file_orchestrator_v1_node, 5);
 
 /**
  * @generated from message orchestrator.v1.NodeInfoRequest
@@ -216,7 +252,7 @@ export type NodeInfoRequest = Message<"orchestrator.v1.NodeInfoRequest"> & {
  * Use `create(NodeInfoRequestSchema)` to create a new message.
  */
 export const NodeInfoRequestSchema: GenMessage<NodeInfoRequest> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_node, 4);
+  messageDesc(file_orchestrator_v1_node, 6);
 
 /**
  * @generated from message orchestrator.v1.NodeInfoResponse
@@ -240,7 +276,7 @@ export type NodeInfoResponse = Message<"orchestrator.v1.NodeInfoResponse"> & {
  * Use `create(NodeInfoResponseSchema)` to create a new message.
  */
 export const NodeInfoResponseSchema: GenMessage<NodeInfoResponse> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_node, 5);
+  messageDesc(file_orchestrator_v1_node, 7);
 
 /**
  * @generated from message orchestrator.v1.NodeRegisterRequest
@@ -270,7 +306,7 @@ export type NodeRegisterRequest = Message<"orchestrator.v1.NodeRegisterRequest">
  * Use `create(NodeRegisterRequestSchema)` to create a new message.
  */
 export const NodeRegisterRequestSchema: GenMessage<NodeRegisterRequest> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_node, 6);
+  messageDesc(file_orchestrator_v1_node, 8);
 
 /**
  * @generated from message orchestrator.v1.NodeRegisterResponse
@@ -294,7 +330,7 @@ export type NodeRegisterResponse = Message<"orchestrator.v1.NodeRegisterResponse
  * Use `create(NodeRegisterResponseSchema)` to create a new message.
  */
 export const NodeRegisterResponseSchema: GenMessage<NodeRegisterResponse> = /*@__PURE__*/
-  messageDesc(file_orchestrator_v1_node, 7);
+  messageDesc(file_orchestrator_v1_node, 9);
 
 /**
  * Served by a node.
@@ -326,6 +362,16 @@ export const RegistryService: GenService<{
     methodKind: "unary";
     input: typeof NodeRegisterRequestSchema;
     output: typeof NodeRegisterResponseSchema;
+  },
+  /**
+   * The operator's word that nothing runs on a node any more; nobody waits for it then. Until it registers again.
+   *
+   * @generated from rpc orchestrator.v1.RegistryService.Forget
+   */
+  forget: {
+    methodKind: "unary";
+    input: typeof NodeForgetRequestSchema;
+    output: typeof NodeForgetResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_orchestrator_v1_node, 1);
