@@ -32,7 +32,7 @@ const neverAgain = [
   {
     file: "apps/api/src/loops/reconciler.ts",
     from: "if (behind.length > 0 && isVerified) void",
-    to: "if (behind.length < 0) void",
+    to: "if (behind.length < 0 && isVerified) void",
   },
 ];
 

@@ -85,6 +85,21 @@ describe("metadata over time", () => {
     expect(field(again.body, "revision")).toBe(field(first.body, "revision"));
   });
 
+  test("a replay whose own revision the node has confirmed is a 200, though a later edit is not confirmed yet", async () => {
+    const id = await cluster.create();
+    const key = { "Idempotency-Key": "k" };
+    const first = await cluster.patch(id, { a: "1" }, key);
+    await cluster.node.down();
+    try {
+      expect((await cluster.patch(id, { b: "1" })).status).toBe(202);
+      const again = await cluster.patch(id, { a: "1" }, key);
+      expect(again.status).toBe(200);
+      expect(again.body).toEqual(first.body);
+    } finally {
+      await cluster.node.up();
+    }
+  });
+
   test("a key that cannot be is a 400", async () => {
     const id = await cluster.create();
     for (const key of ["x".repeat(256), "\u00e4"]) {

@@ -24,23 +24,11 @@ export interface MetadataHistoryEntry {
 }
 
 /** What is kept of one sandbox's history; the older part goes. */
-export const historyLimits = { entries: 1_000, bytes: 1024 * 1024 };
+export const historyLimits = { entries: 1_000, bytes: 1024 * 1024, entryBytes: 64 };
 
-/**
- * The part of a history, newest first, that is within the limits. An entry counts with the bytes of its keys and values in
- * UTF-8 and 64 more; the newest entry is always there.
- */
-export function withinHistory(entries: readonly MetadataHistoryEntry[]): readonly MetadataHistoryEntry[] {
-  let bytes = 0;
-  const end = entries.findIndex((entry, index) => {
-    bytes += entryBytes(entry);
-    return index >= historyLimits.entries || (bytes > historyLimits.bytes && index > 0);
-  });
-  return end < 0 ? entries : entries.slice(0, end);
-}
-
-function entryBytes({ delta }: MetadataHistoryEntry): number {
-  let bytes = 64;
+/** What an entry counts against the limit: the bytes of its keys and values in UTF-8, and some more. */
+export function entryBytes({ delta }: Pick<MetadataHistoryEntry, "delta">): number {
+  let bytes = historyLimits.entryBytes;
   for (const [key, value] of delta) bytes += byteLength(key) + (value === null ? 0 : byteLength(value));
   return bytes;
 }

@@ -11,7 +11,7 @@ export {
   lifecycleEventTypes,
 } from "./events.ts";
 export { type FailpointName, type Failpoints, failpointNames } from "./failpoint.ts";
-export { historyLimits, type MetadataChangeKind, type MetadataHistoryEntry, withinHistory } from "./history.ts";
+export { entryBytes, historyLimits, type MetadataChangeKind, type MetadataHistoryEntry } from "./history.ts";
 export { editIdempotency, type Idempotency } from "./idempotency.ts";
 export { newExecutionId, newOperationId, newSandboxId, parseSandboxId, sandboxNotFound } from "./ids.ts";
 export { type Isolation, isIsolation, isolations } from "./isolation.ts";

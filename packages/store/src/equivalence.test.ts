@@ -45,7 +45,7 @@ describe("Redis and SQLite", () => {
     );
     // The sequences get around: refusals of every kind are among the outcomes.
     const kinds = [...seen.keys()].join("\n");
-    for (const kind of ["not_found", "conflict", "quota_exceeded", "precondition_failed", "object"]) {
+    for (const kind of ["not_found", "conflict", "quota_exceeded", "precondition_failed", "key_reused", "object"]) {
       expect(kinds).toContain(kind);
     }
   }, 120_000);

@@ -53,6 +53,11 @@ export function metadataHandlers({
       // No node runs a paused sandbox: its next one starts with what is committed.
       if (record.state === "paused") return { status: 200, ...answer(record.metadata.applied) };
 
+      // The first answer's revision is what a replay is about; edits that came since may still be on their way.
+      const held = pusher.applied(record, "metadata");
+      if (outcome !== undefined && record.epoch === epoch && held >= outcome.revision) {
+        return { status: 200, ...answer(held) };
+      }
       const { confirmed, applied } = await pusher.confirm(record, "metadata", epoch, timing.confirmMs);
       return { status: confirmed ? 200 : 202, ...answer(applied) };
     },

@@ -10,6 +10,7 @@ import { listSandboxes } from "../sandbox/list.ts";
 import { logLevel, showLogs } from "../sandbox/logs.ts";
 import { showMetrics } from "../sandbox/metrics.ts";
 import { eventId, execTimeoutMs, historyLimit, revision, timeoutSeconds } from "../settings.ts";
+import { listenForStops } from "../terminal/stop-requests.ts";
 import { findConnection } from "./connection.ts";
 
 interface ApiFlags {
@@ -154,7 +155,13 @@ export function addMetadataCommands(program: Command): void {
     .option("--json", "print a JSON object per line")
     .action(async (id: string, flags) => {
       const { client } = await connect(flags);
-      await watchMetadata(client, id, { json: flags.json ?? false, sink: process.stdout });
+      // Ctrl-C is how one ends watching, and no failure.
+      const stops = listenForStops();
+      try {
+        await watchMetadata(client, id, { json: flags.json ?? false, sink: process.stdout, signal: stops.signal });
+      } finally {
+        stops.dispose();
+      }
     });
 }
 

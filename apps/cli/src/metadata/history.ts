@@ -1,7 +1,7 @@
 import type { CastellanClient, MetadataChange } from "@castellan/client";
 import { follow } from "../sandbox/following.ts";
 import { printable } from "../terminal/printable.ts";
-import { printTable, type ResultSink } from "../terminal/table.ts";
+import { printJsonLine, printTable, type ResultSink } from "../terminal/table.ts";
 
 export interface HistoryOutput {
   readonly json: boolean;
@@ -20,7 +20,7 @@ export async function showHistory(
 ): Promise<void> {
   const { changes } = await client.metadata.history(sandboxId, { limit });
   if (json) {
-    for (const change of changes) sink.write(`${JSON.stringify(change)}\n`);
+    for (const change of changes) printJsonLine(sink, change);
     return;
   }
   const rows = changes.map((change) => [
@@ -34,23 +34,25 @@ export async function showHistory(
 }
 
 /**
- * `castellan metadata watch`: every change from now on, a line each, until the sandbox has ended. Changes of one look at
+ * `castellan metadata watch`: every change from now on, a line each, until the sandbox has ended or the signal aborts, also while it
+ * is paused. Changes of one look at
  * the history come in the order in which they were made.
  */
 export async function watchMetadata(
   client: CastellanClient,
   sandboxId: string,
-  options: HistoryOutput & { readonly everyMs?: number },
+  options: HistoryOutput & { readonly everyMs?: number; readonly signal?: AbortSignal },
 ): Promise<void> {
   let seen = (await client.metadata.get(sandboxId)).revision;
   const show = async () => {
     const fresh = await changesAfter(client, sandboxId, seen);
     for (const change of fresh) {
-      options.sink.write(`${options.json ? JSON.stringify(change) : lineOf(change)}\n`);
+      if (options.json) printJsonLine(options.sink, change);
+      else options.sink.write(`${lineOf(change)}\n`);
       seen = change.revision;
     }
   };
-  await follow(client, sandboxId, show, { ...options, follow: true });
+  await follow(client, sandboxId, show, { ...options, follow: true, alsoPaused: true });
 }
 
 /** Oldest first. */

@@ -25,11 +25,19 @@ export function printTable(sink: ResultSink, heading: readonly string[], rows: r
 
 /** Prints a value as indented JSON. `JSON.stringify` leaves some steering characters alone, so they become escapes. */
 export function printJson(sink: ResultSink, value: unknown): void {
-  const text = JSON.stringify(value, null, 2).replace(
+  sink.write(`${harmless(JSON.stringify(value, null, 2))}\n`);
+}
+
+/** Prints a value as JSON on one line, as harmless. */
+export function printJsonLine(sink: ResultSink, value: unknown): void {
+  sink.write(`${harmless(JSON.stringify(value))}\n`);
+}
+
+function harmless(json: string): string {
+  return json.replace(
     /[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
-  sink.write(`${text}\n`);
 }
 
 function width(cell: string | undefined): number {

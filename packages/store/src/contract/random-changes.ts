@@ -1,4 +1,10 @@
-import { CastellanError, type LifecycleEvent, type SandboxRecord, type SandboxState } from "@castellan/domain";
+import {
+  CastellanError,
+  editIdempotency,
+  type LifecycleEvent,
+  type SandboxRecord,
+  type SandboxState,
+} from "@castellan/domain";
 import fc from "fast-check";
 import type { SandboxStore } from "../store.ts";
 import {
@@ -116,8 +122,11 @@ export class RandomChanges {
       case "edit": {
         const delta = tags({ [`k${how % 3}`]: `v${more}` });
         const removal = new Map([[`k${how % 3}`, null]]);
-        const ifMatch = how === 0 && found ? { ifMatch: found.metadata.revision + (more % 2) } : {};
-        const wanted = await metadataEdit(store, record, how > 5 ? removal : delta, ifMatch);
+        const ifMatch: { readonly ifMatch?: number } =
+          how % 4 === 0 && found ? { ifMatch: found.metadata.revision + (more % 2) } : {};
+        const edits = how > 5 ? removal : delta;
+        const idempotency = how % 2 === 1 ? { idempotency: editIdempotency("key", edits, ifMatch.ifMatch) } : {};
+        const wanted = await metadataEdit(store, record, edits, { ...ifMatch, ...idempotency });
         return this.#repeatably(() => store.editMetadata(wanted));
       }
       case "extend": {
@@ -245,7 +254,8 @@ export function normal(outcome: unknown): unknown {
     };
   }
   if (typeof outcome === "object" && outcome !== null && "record" in outcome) {
-    return { ...outcome, record: normal(outcome.record) };
+    const kept = "outcome" in outcome ? { outcome: metadataOf(outcome.outcome) } : {};
+    return { ...outcome, record: normal(outcome.record), ...kept };
   }
   return outcome;
 }
@@ -260,6 +270,11 @@ export function normalEvent(event: LifecycleEvent): unknown {
     metadata: metadata && [...metadata].sort(),
     change: change?.field === "endTime" ? change.field : change,
   };
+}
+
+function metadataOf(outcome: unknown): unknown {
+  if (typeof outcome !== "object" || outcome === null || !("metadata" in outcome)) return outcome;
+  return outcome.metadata instanceof Map ? [...outcome.metadata].sort() : outcome.metadata;
 }
 
 function isRecord(value: unknown): value is SandboxRecord {

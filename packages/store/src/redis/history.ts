@@ -1,6 +1,6 @@
 import type { MetadataHistoryEntry } from "@castellan/domain";
 import { decimal, malformed, text, textList } from "../decoding.ts";
-import { decodeChangeKind, historyPage } from "../history.ts";
+import { decodeChangeKind } from "../history.ts";
 import { parseMetadataText } from "../metadata-text.ts";
 import type { HistoryPage, HistoryQuery } from "../store.ts";
 import type { RedisConnection } from "./connection.ts";
@@ -12,9 +12,10 @@ export async function metadataHistory(
   sandboxId: string,
   query: HistoryQuery,
 ): Promise<HistoryPage | undefined> {
-  const answer = await store.readTeam(lua.readHistory, teamId, [sandboxId]);
-  if (answer[0] !== "ok") return undefined;
-  return historyPage(textList(answer[1]).reverse().map(decodeEntry), query);
+  const args = [sandboxId, query.before ?? "", query.limit];
+  const [outcome, oldest, ...entries] = await store.readTeam(lua.readHistory, teamId, args);
+  if (outcome !== "ok") return undefined;
+  return { entries: textList(entries).map(decodeEntry), ...(oldest !== "" && { oldestRevision: decimal(oldest) }) };
 }
 
 /** As `recordChange` of the scripts writes it. */

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { newExecutionId, newSandboxId } from "@castellan/domain";
+import { editIdempotency, newExecutionId, newSandboxId } from "@castellan/domain";
 import fc from "fast-check";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -114,6 +114,28 @@ it("what a process knows of a sandbox is not taken for that of another one under
   } finally {
     await other.close();
   }
+});
+
+it("an idempotency key is free again a day after its edit, and expires with the others of its sandbox", async () => {
+  const record = await runOne(store, await newTeam(store));
+  const prefix = `cs:{${record.teamId}}:`;
+  const delta = tags({ a: "1" });
+  const idempotency = editIdempotency("k", delta, undefined);
+  await edit(store, record, delta, { idempotency });
+  for (const key of ["k", "kt", "km"]) {
+    const ttl = await redis.pttl(`${prefix}${key}:${record.sandboxId}`);
+    expect(ttl).toBeGreaterThan(86_340_000);
+    expect(ttl).toBeLessThanOrEqual(86_400_000);
+  }
+  await edit(store, record, { a: "2" });
+  const kept = await redis.hget(`${prefix}k:${record.sandboxId}`, idempotency.key);
+  const [content, revision, at] = kept?.split("\t") ?? [];
+  const put = (age: number) =>
+    redis.hset(`${prefix}k:${record.sandboxId}`, idempotency.key, [content, revision, Number(at) - age].join("\t"));
+  await put(86_340_000_000);
+  expect((await edit(store, record, delta, { idempotency })).replayed).toBe(true);
+  await put(86_400_000_000);
+  expect(await edit(store, record, delta, { idempotency })).toMatchObject({ changed: true, replayed: false });
 });
 
 describe("what stands in Redis", () => {

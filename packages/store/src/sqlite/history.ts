@@ -1,4 +1,5 @@
 import {
+  entryBytes,
   historyLimits,
   type MetadataChangeKind,
   type MetadataDelta,
@@ -6,8 +7,9 @@ import {
   type Micros,
   type Revision,
 } from "@castellan/domain";
-import { list, number, optionalText, text } from "../decoding.ts";
+import { list, number, optionalNumber, optionalText, text } from "../decoding.ts";
 import { decodeChangeKind } from "../history.ts";
+import type { HistoryPage, HistoryQuery } from "../store.ts";
 import type { Database, Row } from "./database.ts";
 
 export interface MetadataChange {
@@ -22,45 +24,49 @@ export interface MetadataChange {
 /** Adds a change to a sandbox's history, inside the step that makes it; what changes nothing is left out. */
 export function recordChange(db: Database, change: MetadataChange): void {
   if (change.delta.size === 0 && change.kind === "edited") return;
-  const delta = JSON.stringify([...change.delta].flat());
+  const { sandboxId } = change;
+  const last = db.get(`${sums} ORDER BY revision DESC LIMIT 1`, sandboxId);
+  const position = (optionalNumber(last?.["number"]) ?? 0) + 1;
+  const bytes = entryBytes(change);
+  const total = (optionalNumber(last?.["total"]) ?? 0) + bytes;
   db.run(
-    `INSERT OR REPLACE INTO metadata_history (sandbox_id, revision, at, kind, api_key_id, delta) VALUES (?, ?, ?, ?, ?, ?)`,
-    change.sandboxId,
+    `INSERT OR REPLACE INTO metadata_history
+       (sandbox_id, revision, at, kind, api_key_id, delta, number, bytes, total) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    sandboxId,
     change.revision,
     change.at,
     change.kind,
     change.apiKeyId ?? null,
-    delta,
+    JSON.stringify([...change.delta].flat()),
+    position,
+    bytes,
+    total,
   );
-  if (delta.length > largeDelta || Math.random() < 1 / 64) trim(db, change.sandboxId);
+  for (;;) {
+    const oldest = db.get(`${sums} ORDER BY revision LIMIT 1`, sandboxId);
+    const entries = position - number(oldest?.["number"]) + 1;
+    const size = total - number(oldest?.["total"]) + number(oldest?.["bytes"]);
+    if (entries === 1 || (entries <= historyLimits.entries && size <= historyLimits.bytes)) return;
+    db.run(
+      "DELETE FROM metadata_history WHERE sandbox_id = ? AND revision = ?",
+      sandboxId,
+      number(oldest?.["revision"]),
+    );
+  }
 }
+
+const sums = "SELECT revision, number, bytes, total FROM metadata_history WHERE sandbox_id = ?";
 
 export function dropHistory(db: Database, sandboxId: string): void {
   db.run("DELETE FROM metadata_history WHERE sandbox_id = ?", sandboxId);
 }
 
-/** All that is there, newest first: somewhat more than is to be shown. */
-export function readHistory(db: Database, sandboxId: string): MetadataHistoryEntry[] {
-  const sql = "SELECT * FROM metadata_history WHERE sandbox_id = ? ORDER BY revision DESC LIMIT ?";
-  return db.all(sql, sandboxId, historyLimits.entries).map(decode);
-}
-
-/** Characters of a delta after which the history is looked at at once; below that, now and then is enough. */
-const largeDelta = 8 * 1024;
-
-/** Twice what is shown, as what stands here is counted in another way. */
-function trim(db: Database, sandboxId: string): void {
-  db.run(
-    `DELETE FROM metadata_history WHERE sandbox_id = ? AND revision <= (
-       SELECT max(revision) FROM (
-         SELECT revision, row_number() OVER newest AS place, sum(length(delta)) OVER newest AS size
-         FROM metadata_history WHERE sandbox_id = ? WINDOW newest AS (ORDER BY revision DESC))
-       WHERE place > ? OR (size > ? AND place > 1))`,
-    sandboxId,
-    sandboxId,
-    historyLimits.entries,
-    2 * historyLimits.bytes,
-  );
+/** A page, newest first. */
+export function readHistory(db: Database, sandboxId: string, { before, limit }: HistoryQuery): HistoryPage {
+  const sql = "SELECT * FROM metadata_history WHERE sandbox_id = ? AND revision < ? ORDER BY revision DESC LIMIT ?";
+  const entries = db.all(sql, sandboxId, before ?? Number.MAX_SAFE_INTEGER, limit).map(decode);
+  const oldest = db.get(`${sums} ORDER BY revision LIMIT 1`, sandboxId);
+  return { entries, ...(oldest !== undefined && { oldestRevision: number(oldest["revision"]) }) };
 }
 
 function decode(row: Row): MetadataHistoryEntry {

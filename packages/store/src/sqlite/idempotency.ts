@@ -42,7 +42,8 @@ export function keepOutcome(db: Database, { sandboxId, metadata }: SandboxRecord
   );
   db.run(
     `DELETE FROM idempotency WHERE seq IN (
-       SELECT seq FROM idempotency WHERE sandbox_id = ? AND committed_at < ? ORDER BY seq LIMIT 2)`,
+       SELECT seq FROM (SELECT seq, committed_at FROM idempotency WHERE sandbox_id = ? ORDER BY seq LIMIT 2)
+       WHERE committed_at < ?)`,
     sandboxId,
     db.now() - idempotencyKeptMs * 1000,
   );

@@ -161,4 +161,12 @@ export const migrations: readonly string[] = [
   ) STRICT;
   CREATE INDEX dead_letters_of_webhook ON dead_letters (team_id, webhook_id, seq);
   `,
+  `
+  -- What an entry counts in bytes, and what all up to it do: the first and the last one say how much there is. Numbers say
+  -- how many.
+  ALTER TABLE metadata_history ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE metadata_history ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE metadata_history ADD COLUMN total INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX idempotency_with_metadata ON idempotency (sandbox_id, seq) WHERE metadata IS NOT NULL;
+  `,
 ];

@@ -11,7 +11,6 @@ import type {
   Webhook,
 } from "@castellan/domain";
 import { text } from "../decoding.ts";
-import { historyPage } from "../history.ts";
 import { defaultPushGraceMs, type StoreOptions } from "../options.ts";
 import { checkSandboxId, checkTeamId, noSuchTeam } from "../refusals.ts";
 import type {
@@ -194,7 +193,7 @@ export class SqliteStore implements SandboxStore {
   metadataHistory(teamId: string, sandboxId: string, query: HistoryQuery): Promise<HistoryPage | undefined> {
     return this.#db.read(() => {
       if (loadOfTeam(this.#db, teamId, sandboxId) === undefined) return undefined;
-      return historyPage(readHistory(this.#db, sandboxId), query);
+      return readHistory(this.#db, sandboxId, query);
     });
   }
 

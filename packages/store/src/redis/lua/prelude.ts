@@ -137,24 +137,29 @@ end
 `;
 
 /**
- * The history of a sandbox's metadata: a list, the newest last. An entry is a line with revision, time, kind and API key (JSON),
- * then a line for each change: key, tab, '=' and value, or key, tab, '-'.
+ * The history of a sandbox's metadata: a list, the newest last. An entry is a line with revision, time, kind, API key (JSON),
+ * what it counts in bytes and what all up to it do; then a line for each change: key, tab, '=' and value, or key, tab, '-'.
  */
 export const history = `
+-- Drops what is beyond the limits: from the sums in the first and the last entry, without reading those in between.
 local function recordChange(id, revision, now, kind, apiKey, changes)
-  local entry = digits(revision) .. '\\t' .. digits(now) .. '\\t' .. kind .. '\\t' .. apiKey .. '\\n' .. changes
   local key = P .. 'h:' .. id
-  local n = call('RPUSH', key, entry)
-  -- Now and then is enough, unless entries are large. Twice the bytes that are shown, as they are counted in another way.
-  if n % 64 ~= 0 and #entry < 8192 then return end
-  local kept, bytes = 0, 0
-  local entries = call('LRANGE', key, -${historyLimits.entries}, -1)
-  for i = #entries, 1, -1 do
-    bytes = bytes + #entries[i]
-    if bytes > ${2 * historyLimits.bytes} and kept > 0 then break end
-    kept = kept + 1
+  local _, count = string.gsub(changes, '\\n', '')
+  local _, escapes = string.gsub(changes, '\\\\.', '')
+  local bytes = ${historyLimits.entryBytes} + #changes - 3 * count - escapes
+  local sums = '^[^\\n]*\\t(%d+)\\t(%d+)\\n'
+  local _, before = string.match(call('LINDEX', key, -1) or '', sums)
+  local total = (tonumber(before) or 0) + bytes
+  local line = {digits(revision), digits(now), kind, apiKey, digits(bytes), digits(total)}
+  local n = call('RPUSH', key, table.concat(line, '\\t') .. '\\n' .. changes)
+  while n > 1 and (n > ${historyLimits.entries} or total > ${historyLimits.bytes}) do
+    if n <= ${historyLimits.entries} then
+      local first, upTo = string.match(call('LINDEX', key, 0), sums)
+      if total - (tonumber(upTo) or 0) + (tonumber(first) or 0) <= ${historyLimits.bytes} then break end
+    end
+    call('LPOP', key)
+    n = n - 1
   end
-  if kept < n then call('LTRIM', key, -kept, -1) end
 end
 `;
 
