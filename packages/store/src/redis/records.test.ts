@@ -147,6 +147,7 @@ describe("what stands in Redis", () => {
     const next = { executionId: newExecutionId(), generation: 2, nodeId: "node-2" };
     const resumed = await store.transition({ ...keyOf(paused), from: ["paused"], to: "resuming", next });
     await edit(store, resumed, { c: "3" });
+    await store.transition({ ...keyOf(resumed), from: ["resuming"], to: "killing" });
     await store.remove(keyOf(resumed));
     const refused = await newRecord(store, teamId);
     await refuses(store.create(refused, 0), "quota_exceeded");
